@@ -1,0 +1,823 @@
+/* SPDX-License-Identifier: MIT */
+/* Files: the public object, its turns, and the operations in flight on it.
+ *
+ * STATE. One atomic word: OPEN, CLOSING, and the number of threads in a short
+ * call. Who comes in counts itself first and looks then; a close sets CLOSING
+ * first and waits then for the count to be 0. So nobody meets a file that is
+ * half gone, and a positional read of a plain thread takes no lock.
+ *
+ * TURNS. What uses the file's own position, and each direction of a stream,
+ * goes one operation at a time, in order of arrival. The holder alone reads and
+ * moves the position. Passing the turn on is part of leaving the file.
+ *
+ * CLOSE. Nothing new is let in; what is in flight is asked to end; the close
+ * waits, as a queued op or a parked thread, until the last one has left. Only
+ * then the handle goes, so no other file can get its number while the kernel
+ * still works on it. */
+#include "common/file.h"
+
+#include "common/check.h"
+#include "common/loop.h"
+#include "common/task.h"
+
+_Static_assert(sizeof(struct file) <= sizeof(struct ovio_file), "ovio_file");
+_Static_assert(_Alignof(struct file) <= _Alignof(struct ovio_file),
+               "alignment");
+
+#define FLAGS_ADOPT                                                            \
+  (OVIO_READ | OVIO_WRITE | OVIO_APPEND | OVIO_DIRECT | OVIO_DIRECTORY |       \
+   OVIO_BLOCKING | OVIO_INLINE | OVIO_NONBLOCK)
+#define FLAGS_OPEN                                                             \
+  (FLAGS_ADOPT | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_TRUNCATE | OVIO_SYNC |    \
+   OVIO_NOFOLLOW | OVIO_INHERIT | OVIO_SEQUENTIAL | OVIO_RANDOM)
+
+static struct file *file__of(struct ovio_file *file) {
+  return (struct file *)(void *)file;
+}
+
+/* ---- coming and going ---- */
+
+/* Keeps the file open until left. OVIO_EBADF when it is closed or being closed.
+ */
+static int file__enter(struct file *file) {
+  unsigned state = atomic_fetch_add(&file->state, FILE_USER);
+  if ((state & (FILE_OPEN | FILE_CLOSING)) == FILE_OPEN)
+    return 0;
+  atomic_fetch_sub(&file->state, FILE_USER);
+  return OVIO_EBADF;
+}
+
+static void file__leave(struct file *file) {
+  atomic_fetch_sub(&file->state, FILE_USER);
+}
+
+/* The calls of a plain thread that are under way; none of them waits for
+ * another thread, save for the disk. */
+static void file__await_users(struct file *file) {
+  for (unsigned round = 0; atomic_load(&file->state) >= FILE_USER; round++) {
+    if (round < 100)
+      os_thread_yield();
+    else
+      os_sleep_ns(1000000);
+  }
+}
+
+/* Can those before it end while the caller waits? */
+static int file__would_wait(const struct file *file, const struct turn *turn) {
+  if (runner_current())
+    return OVIO_EDEADLK; /* a callback */
+  if (file->os.traits & OS_TRAIT_NO_WAIT)
+    return OVIO_EWOULDBLOCK;
+  const struct op *op = turn->holder;
+  const struct node *node = turn->waiting.head;
+  for (;;) {
+    if (op->loop && !atomic_load(&op->loop->running))
+      return OVIO_EDEADLK;
+    if (!node)
+      return 0;
+    op = CONTAINER_OF(node, struct op, turn_link);
+    node = node->next;
+  }
+}
+
+static int file__take_turn(struct file *file, struct op *op) {
+  if (op->turn == TURN_NONE) {
+    op->granted = true;
+    return 0;
+  }
+  struct turn *turn = &file->turns[op->turn];
+  if (!turn->holder) {
+    turn->holder = op;
+    op->granted = true;
+    return 0;
+  }
+  int error = op->parker ? file__would_wait(file, turn) : 0;
+  if (!error)
+    queue_push(&turn->waiting, &op->turn_link);
+  return error;
+}
+
+static void file__pass_turn(struct file *file, struct op *op) {
+  if (op->turn == TURN_NONE)
+    return;
+  struct turn *turn = &file->turns[op->turn];
+  if (turn->holder != op) {
+    queue_remove(&turn->waiting, &op->turn_link);
+    return;
+  }
+  struct node *node = queue_pop(&turn->waiting);
+  turn->holder = node ? CONTAINER_OF(node, struct op, turn_link) : NULL;
+  if (turn->holder)
+    op_grant(turn->holder);
+}
+
+static int file__register(struct file *file, struct op *op) {
+  if (atomic_load(&file->state) & FILE_CLOSING)
+    return OVIO_EBADF; /* since file__enter() */
+  int error = file__take_turn(file, op);
+  if (error)
+    return error;
+  op_activate(op); /* before a close can find it */
+  op->file_before = NULL;
+  op->file_next = file->ops;
+  if (file->ops)
+    file->ops->file_before = op;
+  file->ops = op;
+  op->linked = true;
+  return 0;
+}
+
+int file_register(struct file *file, struct op *op) {
+  int error = file__enter(file);
+  if (error)
+    return error;
+  os_lock_acquire(&file->lock);
+  error = file__register(file, op);
+  os_lock_release(&file->lock);
+  file__leave(file);
+  return error;
+}
+
+static void file__unlink(struct file *file, struct op *op) {
+  if (op->file_before)
+    op->file_before->file_next = op->file_next;
+  else
+    file->ops = op->file_next;
+  if (op->file_next)
+    op->file_next->file_before = op->file_before;
+  op->linked = false;
+}
+
+void file_unregister(struct file *file, struct op *op) {
+  os_lock_acquire(&file->lock);
+  file__pass_turn(file, op);
+  file__unlink(file, op);
+  if (!file->ops && file->closer) {
+    struct op *closer = file->closer;
+    file->closer = NULL;
+    op_grant(closer);
+  }
+  os_lock_release(&file->lock);
+}
+
+bool file_abandon_turn(struct file *file, struct op *op) {
+  os_lock_acquire(&file->lock);
+  bool waits = !op->granted;
+  if (waits)
+    queue_remove(&file->turns[op->turn].waiting, &op->turn_link);
+  os_lock_release(&file->lock);
+  return waits;
+}
+
+/* ---- open, adopt, release, close ---- */
+
+static void file__install(struct file *file, const struct os_file *os,
+                          unsigned flags) {
+  file->os = *os;
+  file->flags = flags;
+  file->position = os->position;
+  os_lock_init(&file->lock);
+  atomic_store(&file->state, FILE_OPEN);
+}
+
+struct os_result file_open_now(struct file *file, struct op *op) {
+  struct file *dir = op->u.open.dir;
+  struct os_file os = {0};
+  struct os_result result =
+      os_file_open(&os, dir ? &dir->os : NULL, op->u.open.path,
+                   op->u.open.flags, op->u.open.mode);
+  if (result.value == 0)
+    file__install(file, &os, op->u.open.flags);
+  return result;
+}
+
+static int file__check_flags(unsigned flags, unsigned known) {
+  const unsigned writing = OVIO_APPEND | OVIO_CREATE | OVIO_TRUNCATE;
+  if (flags & ~known)
+    return OVIO_EINVAL;
+  if (!(flags & (OVIO_READ | OVIO_WRITE | OVIO_DIRECTORY)))
+    return OVIO_EINVAL;
+  if ((flags & writing) && !(flags & OVIO_WRITE))
+    return OVIO_EINVAL;
+  if ((flags & OVIO_EXCLUSIVE) && !(flags & OVIO_CREATE))
+    return OVIO_EINVAL;
+  if ((flags & OVIO_DIRECTORY) && (flags & OVIO_WRITE))
+    return OVIO_EINVAL;
+  return 0;
+}
+
+static int file__prepare_open(struct op *op, struct ovio_file *file,
+                              struct ovio_file *dir, const char *path,
+                              unsigned flags, unsigned mode) {
+  *file__of(file) = (struct file){0};
+  op->u.open.path = path;
+  op->u.open.dir = file__of(dir);
+  op->u.open.flags = flags;
+  op->u.open.mode = mode;
+  int error = path ? file__check_flags(flags, FLAGS_OPEN) : OVIO_EINVAL;
+  if (error)
+    return error;
+  if (dir && !(atomic_load(&file__of(dir)->state) & FILE_OPEN))
+    return OVIO_EBADF;
+  if (dir && file__of(dir)->os.kind != OS_KIND_DIRECTORY)
+    return OVIO_ENOTDIR;
+  return os_path_check(path);
+}
+
+int ovio_openat(struct ovio_file *file, struct ovio_file *dir, const char *path,
+                unsigned flags, unsigned mode) {
+  if (!file)
+    return (int)runner_answer(OVIO_EINVAL, 0);
+  struct op op;
+  op_init(&op, OP_OPEN, file__of(file));
+  int error = file__prepare_open(&op, file, dir, path, flags, mode);
+  if (error)
+    return (int)runner_answer(error, 0);
+  return (int)op_perform(&op);
+}
+
+int ovio_open(struct ovio_file *file, const char *path, unsigned flags,
+              unsigned mode) {
+  return ovio_openat(file, NULL, path, flags, mode);
+}
+
+int ovio_start_open(struct ovio_loop *loop, struct ovio_op *public_op,
+                    struct ovio_file *file, struct ovio_file *dir,
+                    const char *path, unsigned flags, unsigned mode,
+                    ovio_done *done) {
+  struct op *op;
+  if (!file)
+    return OVIO_EINVAL;
+  int error = op_claim(public_op, (struct loop *)loop, done, OP_OPEN,
+                       file__of(file), &op);
+  if (error)
+    return error;
+  error = file__prepare_open(op, file, dir, path, flags, mode);
+  return error ? op_unclaim(op, error) : op_start(op);
+}
+
+int ovio_adopt(struct ovio_file *public_file, ovio_handle handle,
+               unsigned flags) {
+  if (!public_file)
+    return (int)runner_answer(OVIO_EINVAL, 0);
+  struct file *file = file__of(public_file);
+  *file = (struct file){0};
+  int error = file__check_flags(flags, FLAGS_ADOPT);
+  if (error)
+    return (int)runner_answer(error, 0);
+  struct os_file os = {0};
+  struct os_result result = os_file_adopt(&os, handle, flags);
+  if (result.value == 0) {
+    if (os.traits & OS_TRAIT_APPEND)
+      flags |= OVIO_APPEND;
+    file__install(file, &os, flags);
+  }
+  return (int)runner_answer(result.value, result.native);
+}
+
+/* Its loop, if it is still there, forgets the handle. */
+static void file__forget(struct file *file) {
+  struct loop *loop = loop_pin(atomic_load(&file->loop_number));
+  if (!loop)
+    return;
+  os_port_forget(loop->port, &file->os);
+  loop_unpin();
+}
+
+/* From here on the memory is the caller's again. */
+static void file__clear(struct file *file) {
+  /* The last to leave may still be inside its release of the lock. */
+  os_lock_acquire(&file->lock);
+  os_lock_release(&file->lock);
+  os_lock_destroy(&file->lock);
+  file->os = (struct os_file){0};
+  file->flags = 0;
+  file->position = 0;
+  atomic_store(&file->loop_number, FILE_UNBOUND);
+  atomic_fetch_and(&file->state, ~(FILE_OPEN | FILE_CLOSING));
+}
+
+/* Sets CLOSING; false: it is closed, or another one was faster. */
+static bool file__shut(struct file *file) {
+  unsigned state = atomic_load(&file->state);
+  do {
+    if ((state & (FILE_OPEN | FILE_CLOSING)) != FILE_OPEN)
+      return false;
+  } while (!atomic_compare_exchange_weak(&file->state, &state,
+                                         state | FILE_CLOSING));
+  return true;
+}
+
+static void file__reopen(struct file *file) {
+  atomic_fetch_and(&file->state, ~FILE_CLOSING);
+}
+
+ovio_handle ovio_release(struct ovio_file *public_file) {
+  struct file *file = file__of(public_file);
+  if (!file || !file__shut(file))
+    return OVIO_NO_HANDLE;
+  file__await_users(file);
+  os_lock_acquire(&file->lock);
+  bool busy = file->ops != NULL;
+  os_lock_release(&file->lock);
+  if (busy) {
+    file__reopen(file);
+    return OVIO_NO_HANDLE;
+  }
+  file__forget(file);
+  ovio_handle handle = os_file_release(&file->os, file->position);
+  file__clear(file);
+  return handle;
+}
+
+/* Can the operations in flight be ended while the closer waits? */
+static int file__check_close(const struct file *file, const struct op *closer) {
+  bool callback = closer->parker && runner_current();
+  for (const struct op *op = file->ops; op; op = op->file_next) {
+    if (!op->loop)
+      return OVIO_EBUSY; /* nothing ends a plain thread's call */
+    if (callback)
+      return OVIO_EDEADLK;
+    if (closer->parker && !atomic_load(&op->loop->running))
+      return OVIO_EDEADLK;
+  }
+  return 0;
+}
+
+int file_begin_close(struct file *file, struct op *closer) {
+  if (!file__shut(file))
+    return OVIO_EBADF;
+  os_lock_acquire(&file->lock);
+  int error = file__check_close(file, closer);
+  if (error) {
+    file__reopen(file);
+  } else if (!file->ops) {
+    closer->granted = true;
+  } else {
+    file->closer = closer;
+    for (struct op *op = file->ops; op; op = op->file_next)
+      op_ask_cancel(op);
+  }
+  os_lock_release(&file->lock);
+  return error;
+}
+
+struct os_result file_close_now(struct file *file) {
+  file__await_users(file);
+  file__forget(file);
+  struct os_result result = os_file_close(&file->os, file->position);
+  file__clear(file);
+  return result;
+}
+
+int ovio_close(struct ovio_file *file) {
+  if (!file)
+    return (int)runner_answer(OVIO_EINVAL, 0);
+  if (!(atomic_load(&file__of(file)->state) & FILE_OPEN))
+    return (int)runner_answer(OVIO_EBADF, 0); /* in a callback, too */
+  struct op op;
+  op_init(&op, OP_CLOSE, file__of(file));
+  return (int)op_perform(&op);
+}
+
+int ovio_start_close(struct ovio_loop *loop, struct ovio_op *public_op,
+                     struct ovio_file *file, ovio_done *done) {
+  struct op *op;
+  if (!file)
+    return OVIO_EINVAL;
+  int error = op_claim(public_op, (struct loop *)loop, done, OP_CLOSE,
+                       file__of(file), &op);
+  return error ? error : op_start(op);
+}
+
+/* ---- routes ---- */
+
+static bool file__may_bind(const struct file *file) {
+  return (file->os.traits & OS_TRAIT_PORTABLE) &&
+         !(file->flags & OVIO_BLOCKING);
+}
+
+static uint64_t file__bind(struct file *file, struct loop *loop) {
+  os_lock_acquire(&file->lock);
+  uint64_t number = atomic_load(&file->loop_number);
+  if (number == FILE_UNBOUND) {
+    int error = os_port_bind(loop->port, &file->os);
+    number = error ? FILE_UNBINDABLE : loop->number;
+    atomic_store(&file->loop_number, number);
+  }
+  os_lock_release(&file->lock);
+  return number;
+}
+
+bool file_uses_port(struct file *file, struct loop *loop) {
+  if (!file__may_bind(file))
+    return false;
+  uint64_t number = atomic_load(&file->loop_number);
+  if (number == FILE_UNBOUND)
+    number = file__bind(file, loop);
+  return number == loop->number;
+}
+
+const char *ovio_file_route(const struct ovio_file *public_file,
+                            const struct ovio_loop *public_loop) {
+  const struct file *file = (const struct file *)(const void *)public_file;
+  const struct loop *loop = (const struct loop *)public_loop;
+  if (!file || !(atomic_load(&file->state) & FILE_OPEN))
+    return "closed";
+  if (!loop)
+    return "synchronous";
+  if (file->flags & OVIO_INLINE)
+    return "inline";
+  uint64_t number = atomic_load(&file->loop_number);
+  bool bound = number == loop->number;
+  if (bound || (number == FILE_UNBOUND && file__may_bind(file)))
+    return os_port_route();
+  return "worker";
+}
+
+/* ---- the position ---- */
+
+static bool file__appends(const struct file *file, bool write) {
+  return write && (file->flags & OVIO_APPEND);
+}
+
+/* The offset is the position's. A direct read from between two blocks can only
+ * mean the end of the file, where the last read stopped. */
+static int file__place_here(struct file *file, struct transfer *transfer) {
+  int64_t length = transfer_length(transfer->iov, transfer->count);
+  transfer->offset = file->position;
+  if (file->position > INT64_MAX - length)
+    return OVIO_EINVAL;
+  if ((uint64_t)file->position % transfer->alignment == 0)
+    return 0;
+  if (transfer->write)
+    return OVIO_EINVAL;
+  struct os_result size = os_file_size(&file->os);
+  return size.value <= file->position ? 1 : OVIO_EINVAL;
+}
+
+int file_place_transfer(struct file *file, struct transfer *transfer) {
+  if (file->os.kind != OS_KIND_DISK)
+    transfer->offset = OVIO_HERE;
+  else if (file__appends(file, transfer->write))
+    transfer->offset = OS_APPEND;
+  else if (transfer->here && !(file->os.traits & OS_TRAIT_SYSTEM_POSITION))
+    return file__place_here(file, transfer);
+  return 0;
+}
+
+void file_move_position(struct file *file, const struct transfer *transfer) {
+  if (file->os.kind != OS_KIND_DISK || transfer->moved == 0 ||
+      (file->os.traits & OS_TRAIT_SYSTEM_POSITION))
+    return;
+  if (file__appends(file, transfer->write)) {
+    struct os_result size = os_file_size(&file->os);
+    if (size.value >= 0)
+      file->position = size.value;
+  } else if (transfer->here) {
+    file->position += transfer->moved;
+  }
+}
+
+bool file_seek_is_quick(const struct file *file, int whence) {
+  return whence != SEEK_END && !(file->os.traits & OS_TRAIT_SYSTEM_POSITION);
+}
+
+struct os_result file_seek_now(struct file *file, int64_t offset, int whence) {
+  if (file->os.traits & OS_TRAIT_SYSTEM_POSITION)
+    return os_file_seek(&file->os, offset, whence);
+  struct os_result base = {0, 0};
+  if (whence == SEEK_END)
+    base = os_file_size(&file->os);
+  else if (whence == SEEK_CUR)
+    base.value = file->position;
+  if (base.value < 0)
+    return base;
+  if (offset > INT64_MAX - base.value)
+    return (struct os_result){OVIO_EOVERFLOW, 0};
+  if (base.value + offset < 0)
+    return (struct os_result){OVIO_EINVAL, 0};
+  file->position = base.value + offset;
+  return (struct os_result){file->position, 0};
+}
+
+/* ---- read and write ---- */
+
+struct request {
+  struct file *file;
+  const struct ovio_iovec *iov;
+  size_t count;
+  int64_t offset;
+  bool write;
+};
+
+static bool file__is_aligned(const struct request *request) {
+  size_t alignment = request->file->os.alignment;
+  if (alignment <= 1)
+    return true;
+  uint64_t bits = request->offset >= 0 ? (uint64_t)request->offset : 0;
+  for (size_t at = 0; at < request->count; at++) {
+    if (request->iov[at].iov_len)
+      bits |= (uintptr_t)request->iov[at].iov_base | request->iov[at].iov_len;
+  }
+  return bits % alignment == 0;
+}
+
+static int file__check_kind(const struct request *request) {
+  const struct file *file = request->file;
+  if (!(file->flags & (request->write ? OVIO_WRITE : OVIO_READ)))
+    return file->os.kind == OS_KIND_DIRECTORY ? OVIO_EISDIR : OVIO_EBADF;
+  if (file->os.kind == OS_KIND_DIRECTORY)
+    return OVIO_EISDIR;
+  if (file->os.kind == OS_KIND_STREAM && request->offset != OVIO_HERE)
+    return OVIO_ESPIPE;
+  return 0;
+}
+
+/* The length, or an error; nothing has been touched. */
+static int64_t file__check(const struct request *request) {
+  if (!request->file)
+    return OVIO_EINVAL;
+  if (!(atomic_load(&request->file->state) & FILE_OPEN))
+    return OVIO_EBADF;
+  if (request->offset < 0 && request->offset != OVIO_HERE)
+    return OVIO_EINVAL;
+  int64_t length = transfer_length(request->iov, request->count);
+  if (length < 0)
+    return length;
+  if (request->offset > INT64_MAX - length)
+    return OVIO_EINVAL;
+  int error = file__check_kind(request);
+  if (error)
+    return error;
+  return file__is_aligned(request) ? length : OVIO_EINVAL;
+}
+
+static unsigned char file__turn(const struct request *request) {
+  if (request->file->os.kind == OS_KIND_STREAM)
+    return request->write ? TURN_WRITE : TURN_READ;
+  if (request->offset == OVIO_HERE ||
+      file__appends(request->file, request->write))
+    return TURN_POSITION;
+  return TURN_NONE;
+}
+
+static void file__fill_transfer(struct transfer *transfer,
+                                const struct request *request,
+                                const struct loop *loop) {
+  *transfer = (struct transfer){
+      .iov = request->iov,
+      .count = request->count,
+      .offset = request->offset,
+      .write = request->write,
+      .here = request->offset == OVIO_HERE,
+  };
+  transfer_init(transfer, &request->file->os, loop ? loop->max_transfer : 0);
+}
+
+/* The fast path: a plain thread, an offset: no op, no lock. */
+static int64_t file__transfer_plain(const struct request *request) {
+  struct transfer transfer;
+  struct os_transfer chunk = {.file = &request->file->os};
+  atomic_bool never = false;
+  int error = file__enter(request->file);
+  if (error)
+    return runner_answer(error, 0);
+  file__fill_transfer(&transfer, request, NULL);
+  struct os_result result = transfer_run(&transfer, &chunk, NULL, &never);
+  file__leave(request->file);
+  return result.value < 0 ? runner_answer(result.value, result.native)
+                          : result.value;
+}
+
+static int64_t file__transfer(const struct request *request) {
+  int64_t length = file__check(request);
+  if (length <= 0)
+    return runner_answer(length, 0);
+  struct runner *runner = runner_current();
+  unsigned char turn = file__turn(request);
+  if (!runner && turn == TURN_NONE)
+    return file__transfer_plain(request);
+  struct op op;
+  op_init(&op, OP_TRANSFER, request->file);
+  op.turn = turn;
+  file__fill_transfer(&op.u.transfer, request, runner ? runner->loop : NULL);
+  return op_perform(&op);
+}
+
+int64_t ovio_readv(struct ovio_file *file, const struct ovio_iovec *iov,
+                   size_t count, int64_t offset) {
+  return file__transfer(
+      &(struct request){file__of(file), iov, count, offset, false});
+}
+
+int64_t ovio_writev(struct ovio_file *file, const struct ovio_iovec *iov,
+                    size_t count, int64_t offset) {
+  return file__transfer(
+      &(struct request){file__of(file), iov, count, offset, true});
+}
+
+int64_t ovio_read(struct ovio_file *file, void *buffer, size_t length,
+                  int64_t offset) {
+  struct ovio_iovec whole = {buffer, length};
+  return ovio_readv(file, &whole, 1, offset);
+}
+
+int64_t ovio_write(struct ovio_file *file, const void *buffer, size_t length,
+                   int64_t offset) {
+  struct ovio_iovec whole = {(void *)(uintptr_t)buffer, length};
+  return ovio_writev(file, &whole, 1, offset);
+}
+
+/* `whole`: the vector is one buffer's and does not outlive this call. */
+static int file__start_transfer(struct ovio_loop *loop,
+                                struct ovio_op *public_op,
+                                const struct request *request, bool whole,
+                                ovio_done *done) {
+  struct op *op;
+  int error = op_claim(public_op, (struct loop *)loop, done, OP_TRANSFER,
+                       request->file, &op);
+  if (error)
+    return error;
+  int64_t length = file__check(request);
+  if (length < 0)
+    return op_unclaim(op, (int)length);
+  if (length == 0) {
+    op->code = OP_POST; /* nothing is sent: it only has to be delivered */
+    op->file = NULL;
+    return op_start(op);
+  }
+  op->turn = file__turn(request);
+  file__fill_transfer(&op->u.transfer, request, (struct loop *)loop);
+  if (whole) {
+    op->u.transfer.whole = *request->iov;
+    op->u.transfer.iov = &op->u.transfer.whole;
+  }
+  return op_start(op);
+}
+
+int ovio_start_readv(struct ovio_loop *loop, struct ovio_op *op,
+                     struct ovio_file *file, const struct ovio_iovec *iov,
+                     size_t count, int64_t offset, ovio_done *done) {
+  struct request request = {file__of(file), iov, count, offset, false};
+  return file__start_transfer(loop, op, &request, false, done);
+}
+
+int ovio_start_writev(struct ovio_loop *loop, struct ovio_op *op,
+                      struct ovio_file *file, const struct ovio_iovec *iov,
+                      size_t count, int64_t offset, ovio_done *done) {
+  struct request request = {file__of(file), iov, count, offset, true};
+  return file__start_transfer(loop, op, &request, false, done);
+}
+
+int ovio_start_read(struct ovio_loop *loop, struct ovio_op *op,
+                    struct ovio_file *file, void *buffer, size_t length,
+                    int64_t offset, ovio_done *done) {
+  struct ovio_iovec whole = {buffer, length};
+  struct request request = {file__of(file), &whole, 1, offset, false};
+  return file__start_transfer(loop, op, &request, true, done);
+}
+
+int ovio_start_write(struct ovio_loop *loop, struct ovio_op *op,
+                     struct ovio_file *file, const void *buffer, size_t length,
+                     int64_t offset, ovio_done *done) {
+  struct ovio_iovec whole = {(void *)(uintptr_t)buffer, length};
+  struct request request = {file__of(file), &whole, 1, offset, true};
+  return file__start_transfer(loop, op, &request, true, done);
+}
+
+/* ---- the other calls ---- */
+
+static int file__check_open(struct ovio_file *file, unsigned needs) {
+  if (!file)
+    return OVIO_EINVAL;
+  if (!(atomic_load(&file__of(file)->state) & FILE_OPEN))
+    return OVIO_EBADF;
+  return (file__of(file)->flags & needs) == needs ? 0 : OVIO_EBADF;
+}
+
+static int file__check_disk(struct ovio_file *file, unsigned needs) {
+  int error = file__check_open(file, needs);
+  if (error)
+    return error;
+  return file__of(file)->os.kind == OS_KIND_DISK ? 0 : OVIO_ESPIPE;
+}
+
+int ovio_sync(struct ovio_file *file, unsigned flags) {
+  int error = file__check_open(file, 0);
+  if (!error && (flags & ~OVIO_DATA_ONLY))
+    error = OVIO_EINVAL;
+  if (error)
+    return (int)runner_answer(error, 0);
+  struct op op;
+  op_init(&op, OP_SYNC, file__of(file));
+  op.u.sync_flags = flags;
+  return (int)op_perform(&op);
+}
+
+static int file__check_truncate(struct ovio_file *file, int64_t size) {
+  int error = file__check_disk(file, OVIO_WRITE);
+  return !error && size < 0 ? OVIO_EINVAL : error;
+}
+
+int ovio_truncate(struct ovio_file *file, int64_t size) {
+  int error = file__check_truncate(file, size);
+  if (error)
+    return (int)runner_answer(error, 0);
+  struct op op;
+  op_init(&op, OP_TRUNCATE, file__of(file));
+  op.u.size = size;
+  return (int)op_perform(&op);
+}
+
+int64_t ovio_size(struct ovio_file *file) {
+  int error = file__check_disk(file, 0);
+  if (error)
+    return runner_answer(error, 0);
+  struct op op;
+  op_init(&op, OP_SIZE, file__of(file));
+  return op_perform(&op);
+}
+
+int64_t ovio_seek(struct ovio_file *file, int64_t offset, int whence) {
+  int error = file__check_disk(file, 0);
+  if (!error && whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)
+    error = OVIO_EINVAL;
+  if (error)
+    return runner_answer(error, 0);
+  struct op op;
+  op_init(&op, OP_SEEK, file__of(file));
+  op.turn = TURN_POSITION;
+  op.u.seek.offset = offset;
+  op.u.seek.whence = whence;
+  return op_perform(&op);
+}
+
+int ovio_stat(struct ovio_file *file, struct ovio_stat *out) {
+  int error = out ? file__check_open(file, 0) : OVIO_EINVAL;
+  if (error)
+    return (int)runner_answer(error, 0);
+  struct op op;
+  op_init(&op, OP_STAT, file__of(file));
+  op.u.stat.out = out;
+  return (int)op_perform(&op);
+}
+
+int ovio_set_times(struct ovio_file *file, int64_t access_ns,
+                   int64_t modify_ns) {
+  int error = file__check_open(file, OVIO_WRITE);
+  if (error)
+    return (int)runner_answer(error, 0);
+  struct op op;
+  op_init(&op, OP_SET_TIMES, file__of(file));
+  op.u.times.access_ns = access_ns;
+  op.u.times.modify_ns = modify_ns;
+  return (int)op_perform(&op);
+}
+
+/* Claims the op of a call other than a transfer, after its checks. */
+static int file__claim(struct ovio_loop *loop, struct ovio_op *public_op,
+                       struct ovio_file *file, enum op_code code, int error,
+                       ovio_done *done, struct op **op) {
+  int claimed =
+      op_claim(public_op, (struct loop *)loop, done, code, file__of(file), op);
+  if (claimed)
+    return claimed;
+  return error ? op_unclaim(*op, error) : 0;
+}
+
+int ovio_start_sync(struct ovio_loop *loop, struct ovio_op *public_op,
+                    struct ovio_file *file, unsigned flags, ovio_done *done) {
+  struct op *op;
+  int error = file__check_open(file, 0);
+  if (!error && (flags & ~OVIO_DATA_ONLY))
+    error = OVIO_EINVAL;
+  error = file__claim(loop, public_op, file, OP_SYNC, error, done, &op);
+  if (error)
+    return error;
+  op->u.sync_flags = flags;
+  return op_start(op);
+}
+
+int ovio_start_truncate(struct ovio_loop *loop, struct ovio_op *public_op,
+                        struct ovio_file *file, int64_t size, ovio_done *done) {
+  struct op *op;
+  int error = file__check_truncate(file, size);
+  error = file__claim(loop, public_op, file, OP_TRUNCATE, error, done, &op);
+  if (error)
+    return error;
+  op->u.size = size;
+  return op_start(op);
+}
+
+int ovio_start_stat(struct ovio_loop *loop, struct ovio_op *public_op,
+                    struct ovio_file *file, struct ovio_stat *out,
+                    ovio_done *done) {
+  struct op *op;
+  int error = out ? file__check_open(file, 0) : OVIO_EINVAL;
+  error = file__claim(loop, public_op, file, OP_STAT, error, done, &op);
+  if (error)
+    return error;
+  op->u.stat.out = out;
+  return op_start(op);
+}

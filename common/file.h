@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Files: the public object, its turns, and the operations in flight on it. */
+#ifndef OVIO_COMMON_FILE_H
+#define OVIO_COMMON_FILE_H
+
+#include "common/op.h"
+
+/* Turns: one op at a time, in order of arrival. A disk file has one for all
+ * that use its position; a stream has one for each direction. */
+enum file_turn { TURN_POSITION = 0, TURN_READ = 0, TURN_WRITE = 1, TURN_NONE };
+
+struct turn {
+  struct op *holder;
+  struct queue waiting; /* of op->turn_link */
+};
+
+/* file->state: bits, and above them the number of threads in a short call. */
+#define FILE_OPEN       1u
+#define FILE_CLOSING    2u
+#define FILE_USER       4u
+
+#define FILE_UNBOUND    0u
+#define FILE_UNBINDABLE UINT64_MAX
+
+/* Zeroed is closed. */
+struct file {
+  struct os_file os;
+  atomic_uint state;
+  unsigned flags;               /* as given to open or adopt */
+  _Atomic uint64_t loop_number; /* whose port it is bound to */
+  int64_t position; /* the holder's of TURN_POSITION; not SYSTEM_POSITION */
+  struct os_lock lock;
+  struct op *ops; /* in flight; from here on under `lock` */
+  struct turn turns[2];
+  struct op *closer; /* waits for `ops` to be empty */
+};
+
+/* Adds an op to those in flight and asks for its turn (op->granted).
+ * OVIO_EBADF; for a plain thread also OVIO_EDEADLK, when those before it cannot
+ * end, and OVIO_EWOULDBLOCK. */
+int file_register(struct file *file, struct op *op);
+/* The op is over: passes the turn on, and wakes a close that waited. */
+void file_unregister(struct file *file, struct op *op);
+/* Leaves the queue for the turn; false: the turn has come already. */
+bool file_abandon_turn(struct file *file, struct op *op);
+
+/* Begins a close: no new ops, those in flight are asked to end. `op->granted`
+ * when there are none. OVIO_EBADF, OVIO_EBUSY, OVIO_EDEADLK. */
+int file_begin_close(struct file *file, struct op *op);
+/* The system calls of a close and of an open. */
+struct os_result file_close_now(struct file *file);
+struct os_result file_open_now(struct file *file, struct op *op);
+
+/* Do its transfers go through this loop's port? The loop's thread calls; the
+ * first call binds it, once and for ever. Otherwise a worker has to wait. */
+bool file_uses_port(struct file *file, struct loop *loop);
+
+/* A transfer has its turn: where it begins. 0, or an error, or 1: there is
+ * nothing to be moved (the end of the file). */
+int file_place_transfer(struct file *file, struct transfer *transfer);
+/* It is through: moves the position. */
+void file_move_position(struct file *file, const struct transfer *transfer);
+/* A seek that needs no system call, or does. */
+bool file_seek_is_quick(const struct file *file, int whence);
+struct os_result file_seek_now(struct file *file, int64_t offset, int whence);
+
+#endif

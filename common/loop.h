@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop: one thread at a time runs what is ready, then waits at the port. */
+#ifndef OVIO_COMMON_LOOP_H
+#define OVIO_COMMON_LOOP_H
+
+#include "common/op.h"
+#include "common/worker.h"
+
+struct loop {
+  uint64_t number; /* never used twice in a process; from 1 */
+  struct loop *next_alive;
+  struct os_port *port;
+
+  /* The running thread's own. */
+  struct queue ready;
+  struct timers timers;
+  struct op *ops;
+  struct task *tasks;
+  size_t in_port; /* ops that the kernel has */
+  unsigned budget_left;
+  bool cancelling;           /* until drained */
+  struct os_context context; /* of ovio_loop_run()'s stack */
+
+  /* Anybody's. */
+  struct inbox inbox;
+  atomic_long pending; /* ops with a callback, and tasks */
+  atomic_long holds;
+  atomic_uint pushers; /* threads inside loop_push(); destroy waits for them */
+  atomic_bool sleeping;
+  atomic_bool running;
+  atomic_bool stopping;
+  atomic_bool cancel_asked; /* cancel_link is in the inbox */
+  struct node cancel_link;
+
+  struct os_lock lock;
+  struct queue idle_tasks; /* with their stacks; under `lock` */
+  unsigned idle_count;
+
+  struct workers workers;
+  size_t stack_length;
+  size_t max_transfer;
+  unsigned budget;
+};
+
+/* What the calling thread is doing for a loop; lives on the stack of
+ * ovio_loop_run(). NULL: a plain thread. */
+struct runner {
+  struct loop *loop;
+  struct task *task; /* NULL: a callback, or the loop itself */
+  uint32_t native;   /* of the callback's op */
+};
+struct runner *runner_current(void);
+
+/* Keeps the native code of the caller's last failure; returns `value`. */
+int64_t runner_answer(int64_t value, uint32_t native);
+
+/* Has the loop run a node; any thread. */
+void loop_push(struct loop *loop, struct node *node);
+bool loop_is_current(const struct loop *loop);
+
+/* The loop with that number, kept alive until loop_unpin(); or NULL. */
+struct loop *loop_pin(uint64_t number);
+void loop_unpin(void);
+
+#endif

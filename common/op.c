@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations: their life, from the call to the resumption.
+ *
+ *   ARRIVING --> QUEUED --> PORT, WORKER, TIMER --> FINISHED --> delivered
+ *      |           |               |                  |   ^
+ *      +-----------+---------------+------------------+   +--> HELD --^
+ *
+ * WHO. An op belongs to one loop. Only the thread that runs this loop moves it
+ * from phase to phase, save for its beginning (the caller, before the loop
+ * knows of it) and for its turn at a file, which the one who passes the turn on
+ * grants under the file's lock. Workers and other threads send the loop a
+ * message: the op's own node.
+ *
+ * ONCE. An op is delivered by op__deliver() alone: the state goes from ACTIVE
+ * to 0 there by compare-and-swap, and then the callback is called or the task
+ * resumed. There is one way around it, a shortcut with the same swap: a task's
+ * op that has finished before the task went to sleep.
+ *
+ * CANCEL. Asking is a message too, with a node of its own, since the first one
+ * may be on its way. While it travels, the bit CANCEL_ASKED is set, the swap
+ * above fails, and the op is HELD until the message has come by: so nobody
+ * frees an op that is still in the inbox. An op which the kernel or a worker
+ * has stays theirs until they give it back.
+ *
+ * PLAIN THREADS use the same op without a loop: it stands in the queue for its
+ * turn like any other, and its thread sleeps in a parker. */
+#include "common/op.h"
+
+#include <string.h>
+
+#include "common/check.h"
+#include "common/file.h"
+#include "common/loop.h"
+#include "common/task.h"
+
+_Static_assert(sizeof(struct op) <= sizeof(struct ovio_op), "ovio_op");
+_Static_assert(_Alignof(struct op) <= _Alignof(struct ovio_op), "alignment");
+
+#define RETRY_MIN_NS 1000000
+#define RETRY_MAX_NS 16000000
+
+/* ---- making ---- */
+
+void op_init(struct op *op, enum op_code code, struct file *file) {
+  memset(op, 0, offsetof(struct op, state));
+  op->code = (unsigned char)code;
+  op->phase = OP_ARRIVING;
+  op->turn = TURN_NONE;
+  op->file = file;
+}
+
+int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
+             enum op_code code, struct file *file, struct op **op) {
+  if (!public_op || !loop || !done)
+    return OVIO_EINVAL;
+  struct op *mine = (struct op *)(void *)public_op;
+  unsigned idle = 0;
+  if (!atomic_compare_exchange_strong(&mine->state, &idle, OP_CLAIMED))
+    return OVIO_EBUSY;
+  op_init(mine, code, file);
+  mine->loop = loop;
+  mine->done = done;
+  *op = mine;
+  return 0;
+}
+
+int op_unclaim(struct op *op, int error) {
+  atomic_store(&op->state, 0);
+  return error;
+}
+
+void op_activate(struct op *op) {
+  atomic_store(&op->state,
+               op->code == OP_CLOSE ? OP_ACTIVE | OP_STUBBORN : OP_ACTIVE);
+}
+
+/* ---- parking ---- */
+
+static void parker__init(struct parker *parker) {
+  os_lock_init(&parker->lock);
+  os_cond_init(&parker->cond);
+  parker->woken = false;
+}
+
+static void parker__destroy(struct parker *parker) {
+  os_cond_destroy(&parker->cond);
+  os_lock_destroy(&parker->lock);
+}
+
+static void parker__wait(struct parker *parker) {
+  os_lock_acquire(&parker->lock);
+  while (!parker->woken)
+    os_cond_wait(&parker->cond, &parker->lock);
+  os_lock_release(&parker->lock);
+}
+
+static void parker__wake(struct parker *parker) {
+  os_lock_acquire(&parker->lock);
+  parker->woken = true;
+  os_cond_signal(&parker->cond);
+  os_lock_release(&parker->lock);
+}
+
+/* ---- doing ---- */
+
+void op_execute(struct op *op, struct os_waiter *waiter) {
+  struct file *file = op->file;
+  struct os_result result = {OVIO_EINVAL, 0};
+  switch (op->code) {
+  case OP_TRANSFER:
+    result =
+        transfer_run(&op->u.transfer, &op->io.transfer, waiter, &op->cancelled);
+    break;
+  case OP_SEEK:
+    result = file_seek_now(file, op->u.seek.offset, op->u.seek.whence);
+    break;
+  case OP_SYNC:
+    result = os_file_sync(&file->os, (op->u.sync_flags & OVIO_DATA_ONLY) != 0);
+    break;
+  case OP_TRUNCATE:
+    result = os_file_truncate(&file->os, op->u.size);
+    break;
+  case OP_SIZE:
+    result = os_file_size(&file->os);
+    break;
+  case OP_STAT:
+    result = os_file_stat(&file->os, op->u.stat.out);
+    break;
+  case OP_SET_TIMES:
+    result = os_file_set_times(&file->os, op->u.times.access_ns,
+                               op->u.times.modify_ns);
+    break;
+  case OP_OPEN:
+    result = file_open_now(file, op);
+    break;
+  case OP_CLOSE:
+    result = file_close_now(file);
+    break;
+  default:
+    break;
+  }
+  op->result = result.value;
+  op->native = result.native;
+}
+
+/* Has its turn: a transfer learns where it begins. false: it is over. */
+static bool op__place(struct op *op) {
+  if (op->code != OP_TRANSFER)
+    return true;
+  op->io.transfer.file = &op->file->os;
+  int placed = file_place_transfer(op->file, &op->u.transfer);
+  op->result = placed < 0 ? placed : 0;
+  return placed == 0;
+}
+
+/* Leaves its files. A close leaves nothing behind to leave. */
+static void op__leave(struct op *op) {
+  if (op->code == OP_TRANSFER)
+    file_move_position(op->file, &op->u.transfer);
+  if (op->linked)
+    file_unregister(op->code == OP_OPEN ? op->u.open.dir : op->file, op);
+}
+
+/* The counterpart: an error, and nothing has happened; nobody has been able to
+ * ask the op to end. */
+static int op__enter(struct op *op) {
+  int error = 0;
+  switch (op->code) {
+  case OP_OPEN:
+    if (op->u.open.dir)
+      return file_register(op->u.open.dir, op);
+    op->granted = true;
+    break;
+  case OP_SLEEP:
+  case OP_POST:
+    op->granted = true;
+    break;
+  case OP_CLOSE:
+    error = file_begin_close(op->file, op);
+    break;
+  default:
+    return file_register(op->file, op);
+  }
+  if (!error)
+    op_activate(op);
+  return error;
+}
+
+/* ---- delivering, on the loop's thread ---- */
+
+/* Makes it idle; false: a cancel message is under way. */
+static bool op__settle(struct op *op) {
+  unsigned state = atomic_load(&op->state);
+  do {
+    if (state & OP_CANCEL_ASKED)
+      return false;
+  } while (!atomic_compare_exchange_weak(&op->state, &state, 0));
+  return true;
+}
+
+static void op__deliver(struct node *node) {
+  struct op *op = CONTAINER_OF(node, struct op, link);
+  /* Once it is idle, any thread may start it anew. */
+  struct task *task = op->task;
+  ovio_done *done = op->done;
+  int64_t result = op->result;
+  uint32_t native = op->native;
+  if (!op__settle(op)) {
+    op->phase = OP_HELD;
+    return;
+  }
+  if (task) {
+    task->op = NULL;
+    task_resume(task);
+    return;
+  }
+  struct runner *runner = runner_current();
+  atomic_fetch_sub(&runner->loop->pending, 1);
+  runner->native = native;
+  done((struct ovio_op *)(void *)op, result);
+}
+
+static void op__deliver_later(struct op *op) {
+  op->link.run = op__deliver;
+  queue_push(&op->loop->ready, &op->link);
+}
+
+static void op__link(struct op *op) {
+  struct loop *loop = op->loop;
+  op->loop_before = NULL;
+  op->loop_next = loop->ops;
+  if (loop->ops)
+    loop->ops->loop_before = op;
+  loop->ops = op;
+}
+
+static void op__unlink(struct op *op) {
+  if (op->loop_before)
+    op->loop_before->loop_next = op->loop_next;
+  else
+    op->loop->ops = op->loop_next;
+  if (op->loop_next)
+    op->loop_next->loop_before = op->loop_before;
+}
+
+void op_finish(struct op *op, int64_t result) {
+  timer_stop(&op->loop->timers, &op->timer);
+  if (result == OVIO_ECANCELED && op->expired)
+    result = OVIO_ETIMEDOUT;
+  op->result = result;
+  op->phase = OP_FINISHED;
+  op__leave(op);
+  op__unlink(op);
+  if (op->task && !op->suspended)
+    return; /* op__perform_in_task() is still there, and looks */
+  op__deliver_later(op);
+}
+
+/* ---- the port's way ---- */
+
+/* Starts chunks until one is pending or all are through. */
+static void op__pump(struct op *op) {
+  struct loop *loop = op->loop;
+  do {
+    if (op->cancelled && op->u.transfer.moved > 0)
+      break;
+    transfer_next(&op->u.transfer, &op->io.transfer);
+    op->phase = OP_PORT;
+    loop->in_port++;
+    if (os_port_start(loop->port, &op->io))
+      return;
+    loop->in_port--;
+    op->native = op->io.result.native;
+  } while (transfer_advance(&op->u.transfer, op->io.result.value));
+  op_finish(op, transfer_result(&op->u.transfer));
+}
+
+void op_on_port(struct op *op) {
+  op->loop->in_port--;
+  op->native = op->io.result.native;
+  if (transfer_advance(&op->u.transfer, op->io.result.value)) {
+    if (!op->cancelled) {
+      op__pump(op);
+      return;
+    }
+    if (op->u.transfer.moved == 0) /* a chunk that was to be halved */
+      op->u.transfer.error = OVIO_ECANCELED;
+  }
+  op_finish(op, transfer_result(&op->u.transfer));
+}
+
+/* ---- the worker's way ---- */
+
+static void op__on_worker(struct node *node) {
+  struct op *op = CONTAINER_OF(node, struct op, link);
+  op_finish(op, op->result);
+}
+
+void op_from_worker(struct op *op) {
+  op->link.run = op__on_worker;
+  loop_push(op->loop, &op->link);
+}
+
+static void op__run_here(struct op *op) {
+  op_execute(op, NULL);
+  op_finish(op, op->result);
+}
+
+static void op__submit(struct op *op) {
+  op->phase = OP_WORKER;
+  int error = workers_submit(&op->loop->workers, op);
+  if (!error)
+    return;
+  if (op->code == OP_CLOSE)
+    op__run_here(op); /* rather block than lose the handle */
+  else
+    op_finish(op, error);
+}
+
+/* An interruption that came before the system call had begun did nothing. */
+static void op__interrupt_again(struct timer *timer) {
+  struct op *op = CONTAINER_OF(timer, struct op, timer);
+  workers_cancel(&op->loop->workers, op);
+  if (op->retry_ns < RETRY_MAX_NS)
+    op->retry_ns *= 2;
+  timer_start(&op->loop->timers, timer, os_clock_ns() + op->retry_ns,
+              op__interrupt_again);
+}
+
+static void op__cancel_on_worker(struct op *op) {
+  if (op->timer.armed)
+    return; /* asked before */
+  if (workers_cancel(&op->loop->workers, op)) {
+    op_finish(op, OVIO_ECANCELED);
+    return;
+  }
+  op->retry_ns = RETRY_MIN_NS;
+  timer_start(&op->loop->timers, &op->timer, os_clock_ns() + op->retry_ns,
+              op__interrupt_again);
+}
+
+/* ---- beginning ---- */
+
+static void op__on_timer(struct timer *timer) {
+  op_finish(CONTAINER_OF(timer, struct op, timer), 0);
+}
+
+/* The user said that it may block the loop's thread; or it does not block. */
+static bool op__is_inline(const struct op *op) {
+  if (op->code == OP_OPEN)
+    return (op->u.open.flags & OVIO_INLINE) != 0;
+  if (op->code == OP_SEEK && file_seek_is_quick(op->file, op->u.seek.whence))
+    return true;
+  return op->file && (op->file->flags & OVIO_INLINE);
+}
+
+static void op__go_to_file(struct op *op) {
+  if (!op__place(op))
+    op_finish(op, op->result);
+  else if (op__is_inline(op))
+    op__run_here(op);
+  else if (op->code == OP_TRANSFER && file_uses_port(op->file, op->loop))
+    op__pump(op);
+  else
+    op__submit(op);
+}
+
+/* It has arrived, and has its turn. */
+static void op__go(struct op *op) {
+  if (op->cancelled && op->code != OP_CLOSE) {
+    op_finish(op, OVIO_ECANCELED);
+  } else if (op->code == OP_POST) {
+    op_finish(op, 0);
+  } else if (op->code == OP_SLEEP) {
+    op->phase = OP_TIMER;
+    timer_start(&op->loop->timers, &op->timer, op->u.due_ns, op__on_timer);
+  } else {
+    op__go_to_file(op);
+  }
+}
+
+static void op__on_turn(struct node *node) {
+  op__go(CONTAINER_OF(node, struct op, link));
+}
+
+void op_grant(struct op *op) {
+  op->granted = true;
+  if (op->parker) {
+    parker__wake(op->parker);
+  } else if (op->phase == OP_QUEUED) {
+    op->link.run = op__on_turn;
+    loop_push(op->loop, &op->link);
+  }
+  /* ARRIVING: op__has_turn() will see it. */
+}
+
+static bool op__has_turn(struct op *op) {
+  if (!op->file || op->code == OP_OPEN)
+    return true;
+  os_lock_acquire(&op->file->lock);
+  bool granted = op->granted;
+  if (!granted)
+    op->phase = OP_QUEUED;
+  os_lock_release(&op->file->lock);
+  return granted;
+}
+
+static void op__arrive(struct op *op) {
+  op__link(op);
+  if (op->loop->cancelling)
+    op->cancelled = true;
+  if (op__has_turn(op))
+    op__go(op);
+  else if (op->cancelled)
+    op_cancel_now(op);
+}
+
+static void op__on_arrival(struct node *node) {
+  op__arrive(CONTAINER_OF(node, struct op, link));
+}
+
+int op_start(struct op *op) {
+  int error = op__enter(op);
+  if (error)
+    return op_unclaim(op, error);
+  atomic_fetch_add(&op->loop->pending, 1);
+  op->link.run = op__on_arrival;
+  loop_push(op->loop, &op->link);
+  return 0;
+}
+
+/* ---- performing: the blocking calls ---- */
+
+/* On a plain thread; and in a callback, where op__enter() refuses to wait. */
+static int64_t op__perform_here(struct op *op) {
+  struct parker parker;
+  parker__init(&parker);
+  op->parker = &parker;
+  op->result = op__enter(op);
+  if (op->result == 0) {
+    if (!op->granted)
+      parker__wait(&parker);
+    if (op__place(op))
+      op_execute(op, NULL);
+    op__leave(op);
+  }
+  parker__destroy(&parker);
+  return runner_answer(op->result, op->native);
+}
+
+static int64_t op__perform_in_callback(struct op *op) {
+  return op__is_inline(op) ? op__perform_here(op)
+                           : runner_answer(OVIO_EDEADLK, 0);
+}
+
+static int64_t op__perform_in_task(struct op *op, struct task *task) {
+  int error = op->code == OP_CLOSE ? 0 : task_check_latch(task);
+  op->task = task;
+  op->loop = task->loop;
+  if (!error)
+    error = op__enter(op);
+  if (error)
+    return runner_answer(error, 0);
+  op__arrive(op);
+  if (op->phase == OP_FINISHED) {
+    if (task->loop->budget_left > 0 && op__settle(op)) {
+      task->loop->budget_left--;
+      return runner_answer(op->result, op->native);
+    }
+    op__deliver_later(op);
+  }
+  op->suspended = true;
+  task->op = op;
+  task_suspend(task);
+  return runner_answer(op->result, op->native);
+}
+
+int64_t op_perform(struct op *op) {
+  struct runner *runner = runner_current();
+  if (!runner)
+    return op__perform_here(op);
+  if (!runner->task)
+    return op__perform_in_callback(op);
+  return op__perform_in_task(op, runner->task);
+}
+
+/* ---- cancelling ---- */
+
+void op_cancel_now(struct op *op) {
+  if (op->code == OP_CLOSE)
+    return;
+  op->cancelled = true;
+  switch (op->phase) {
+  case OP_ARRIVING: /* op__go() will see it */
+  case OP_FINISHED: /* too late: it counts */
+  case OP_HELD:
+    break;
+  case OP_QUEUED: /* or its turn has come just now: op__go() will see it */
+    if (file_abandon_turn(op->file, op))
+      op_finish(op, OVIO_ECANCELED);
+    break;
+  case OP_PORT: /* comes out of the port by itself, or is ours again here */
+    if (os_port_cancel(op->loop->port, &op->io))
+      op_on_port(op);
+    break;
+  case OP_WORKER:
+    op__cancel_on_worker(op);
+    break;
+  case OP_TIMER:
+    op_finish(op, OVIO_ECANCELED);
+    break;
+  }
+}
+
+static void op__on_cancel(struct node *node) {
+  struct op *op = CONTAINER_OF(node, struct op, cancel_link);
+  atomic_fetch_and(&op->state, ~OP_CANCEL_ASKED);
+  if (op->phase == OP_HELD)
+    op__deliver(&op->link);
+  else
+    op_cancel_now(op);
+}
+
+int op_ask_cancel(struct op *op) {
+  unsigned state = atomic_load(&op->state);
+  do {
+    if (!(state & OP_ACTIVE))
+      return OVIO_ENOENT;
+    if (state & OP_STUBBORN)
+      return OVIO_ENOTSUP;
+    if (state & OP_CANCEL_ASKED)
+      return 0;
+  } while (!atomic_compare_exchange_weak(&op->state, &state,
+                                         state | OP_CANCEL_ASKED));
+  atomic_store(&op->cancelled, true);
+  op->cancel_link.run = op__on_cancel;
+  loop_push(op->loop, &op->cancel_link);
+  return 0;
+}
+
+int ovio_cancel(struct ovio_op *public_op) {
+  return public_op ? op_ask_cancel((struct op *)(void *)public_op)
+                   : OVIO_EINVAL;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations: what a blocking call or an ovio_start_*() wants done, and the
+ * resume node by which the one who waits goes on. */
+#ifndef OVIO_COMMON_OP_H
+#define OVIO_COMMON_OP_H
+
+#include <stdatomic.h>
+
+#include "common/node.h"
+#include "common/os.h"
+#include "common/timer.h"
+#include "common/transfer.h"
+
+struct file;
+struct loop;
+struct task;
+
+enum op_code {
+  OP_TRANSFER = 1,
+  OP_SEEK,
+  OP_SYNC,
+  OP_TRUNCATE,
+  OP_SIZE,
+  OP_STAT,
+  OP_SET_TIMES,
+  OP_OPEN,
+  OP_CLOSE,
+  OP_SLEEP,
+  OP_POST
+};
+
+/* Where an active op is; changed by the loop's thread alone. */
+enum op_phase {
+  OP_ARRIVING, /* its loop has not seen it yet */
+  OP_QUEUED,   /* waits for its turn at the file, or a close for the others */
+  OP_PORT,     /* the kernel's */
+  OP_WORKER,   /* a worker's, or queued for one */
+  OP_TIMER,
+  OP_FINISHED, /* the result stands; delivery is queued */
+  OP_HELD      /* delivery waits for the cancel message to come by */
+};
+
+/* op->state: what other threads may look at. Only while it is ACTIVE do the
+ * other fields stand still for them. */
+#define OP_CLAIMED      1u /* being filled in */
+#define OP_ACTIVE       2u
+#define OP_STUBBORN     4u /* a close: cannot be cancelled */
+#define OP_CANCEL_ASKED 8u /* cancel_link is in the loop's inbox */
+
+/* Blocks one plain thread until another wakes it. */
+struct parker {
+  struct os_lock lock;
+  struct os_cond cond;
+  bool woken;
+};
+
+struct op {
+  struct os_io io;         /* first: the port gives its address back */
+  struct node link;        /* inbox, ready list or worker queue */
+  struct node cancel_link; /* inbox */
+  struct node turn_link;   /* the file's queue */
+  atomic_bool cancelled;   /* asked for: no further chunk is begun */
+  bool expired;            /* by a deadline: ETIMEDOUT instead of ECANCELED */
+  atomic_bool granted;     /* has its turn; set under the file's lock */
+  bool linked;    /* in the ops of its file; an open: of its directory */
+  bool suspended; /* its task waits */
+  unsigned char code;
+  unsigned char phase; /* also under the file's lock for ARRIVING -> QUEUED */
+  unsigned char turn;  /* which of the file's turns; TURN_NONE */
+  struct loop *loop;   /* NULL: a plain thread's, which waits in `parker` */
+  struct file *file;   /* NULL for OP_SLEEP and OP_POST */
+  struct task *task;   /* resumed at the end, or `done` is called */
+  ovio_done *done;
+  struct parker *parker;
+  struct op *file_before, *file_next; /* file->ops */
+  struct op *loop_before, *loop_next; /* loop->ops */
+  struct timer timer; /* OP_SLEEP; OP_WORKER: the next interruption */
+  int64_t retry_ns;   /* OP_WORKER: until that */
+  int64_t result;
+  uint32_t native;
+  union {
+    struct transfer transfer;
+    struct {
+      const char *path;
+      struct file *dir;
+      unsigned flags;
+      unsigned mode;
+    } open;
+    struct {
+      int64_t offset;
+      int whence;
+    } seek;
+    struct {
+      struct ovio_stat *out;
+    } stat;
+    struct {
+      int64_t access_ns;
+      int64_t modify_ns;
+    } times;
+    unsigned sync_flags;
+    int64_t size;
+    int64_t due_ns; /* OP_SLEEP */
+  } u;
+  atomic_uint state; /* last: all before it is blank in a new op */
+};
+
+/* A blank op of a blocking call, on the caller's stack. */
+void op_init(struct op *op, enum op_code code, struct file *file);
+/* A public op for a callback: OVIO_EINVAL, OVIO_EBUSY. */
+int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
+             enum op_code code, struct file *file, struct op **op);
+/* Gives a claimed op back that was not started. */
+int op_unclaim(struct op *op, int error);
+/* Nothing can refuse it any more: from here on, others may ask it to end. */
+void op_activate(struct op *op);
+
+/* Does it, the way the caller's context asks for, and returns its result. */
+int64_t op_perform(struct op *op);
+/* Starts it on its loop, from any thread. */
+int op_start(struct op *op);
+
+/* The system calls of an op, on this thread; sets result and native. */
+void op_execute(struct op *op, struct os_waiter *waiter);
+
+/* For the loop's thread alone. */
+void op_finish(struct op *op, int64_t result);
+void op_cancel_now(struct op *op);
+void op_on_port(struct op *op);
+/* For any thread that knows the op to be there (e.g. by the file's lock). Sends
+ * the loop a message, never calls back. OVIO_ENOENT, OVIO_ENOTSUP. */
+int op_ask_cancel(struct op *op);
+/* Its turn has come. Under the file's lock. */
+void op_grant(struct op *op);
+/* Its worker is through with it. */
+void op_from_worker(struct op *op);
+
+#endif

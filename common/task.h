@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks: a function on a stack of its own, which waits without its thread. */
+#ifndef OVIO_COMMON_TASK_H
+#define OVIO_COMMON_TASK_H
+
+#include "common/loop.h"
+
+/* task->latch: why every further operation fails. */
+#define TASK_CANCELLED 1u
+#define TASK_EXPIRED   2u
+
+struct group;
+
+struct task {
+  struct node link;        /* ready list, inbox, idle list, group's waiters */
+  struct node cancel_link; /* inbox */
+  struct os_context context;
+  struct loop *loop;
+  void (*body)(void *argument);
+  void *argument;
+  struct op *op;      /* what it waits in */
+  struct timer timer; /* its deadline */
+  atomic_uint latch;
+  atomic_bool cancel_asked; /* cancel_link is in the inbox */
+  bool arrived;             /* in loop->tasks */
+  bool ended;
+  bool borrowed; /* on the caller's memory */
+  uint32_t native;
+  struct task *before, *next; /* loop->tasks */
+  struct group *group;        /* NULL: none; members under the group's lock */
+  struct task *member_before, *member_next;
+};
+
+struct group {
+  struct os_lock lock;
+  struct task *members;
+  struct queue waiters; /* tasks, by their link */
+  bool cancelled;       /* until empty */
+};
+
+/* Makes a task; a stack from the pool, or `stack`. */
+int task_create(struct task **task, struct loop *loop, void *stack,
+                size_t length, void (*body)(void *), void *argument);
+/* Has the loop begin it. */
+void task_launch(struct task *task);
+/* Goes back to the loop until somebody resumes. In the task. */
+void task_suspend(struct task *task);
+/* Goes on with the task until it waits or ends. On the loop's stack. */
+void task_resume(struct task *task);
+/* 0, or why the next operation of the task fails. Looks at the clock. */
+int task_check_latch(struct task *task);
+/* Any thread that knows the task to be there. */
+void task_cancel(struct task *task);
+/* The loop's thread. */
+void task_cancel_now(struct task *task);
+void task_destroy(struct task *task);
+
+/* The member has ended. */
+void group_leave(struct task *task);
+
+#endif

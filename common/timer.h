@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Timers: an intrusive pairing heap. Nothing is allocated. */
+#ifndef OVIO_COMMON_TIMER_H
+#define OVIO_COMMON_TIMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Zeroed is disarmed. */
+struct timer {
+  int64_t due_ns; /* on os_clock_ns(); valid while armed */
+  void (*fire)(struct timer *timer);
+  struct timer *child;   /* first of those that are due later */
+  struct timer *sibling; /* next child of the same parent */
+  struct timer *before;  /* previous sibling, or the parent */
+  bool armed;
+};
+
+struct timers {
+  struct timer *first; /* due soonest; NULL: none */
+};
+
+/* Arms a disarmed timer: O(1). */
+void timer_start(struct timers *timers, struct timer *timer, int64_t due_ns,
+                 void (*fire)(struct timer *timer));
+/* Disarms; fine when it is not armed. O(log n) on average. */
+void timer_stop(struct timers *timers, struct timer *timer);
+/* Fires what is due, disarmed first, soonest first. */
+void timers_fire(struct timers *timers, int64_t now_ns);
+
+#endif

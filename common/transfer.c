@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Transfers: a read or write of any size and any number of parts, as a row of
+ * chunks that a system call can take.
+ *
+ * A chunk is either a run of whole parts of the caller's vector, which the
+ * system gets as it stands, or a piece of a single part: one that is larger
+ * than a chunk, or of which a short count has left a rest. Nothing is copied.
+ *
+ * Kernel buffers can run out (ERROR_NO_SYSTEM_RESOURCES: one ReadFile locks all
+ * its pages). Then the chunk is halved, down to a page, before it is an error.
+ */
+#include "common/transfer.h"
+
+enum { CHUNK_MIN = 4096 };
+
+static _Atomic size_t transfer__default_max = OS_TRANSFER_MAX;
+
+void ovio_set_max_transfer(size_t bytes) {
+  if (bytes == 0 || bytes > OS_TRANSFER_MAX)
+    bytes = OS_TRANSFER_MAX;
+  atomic_store_explicit(&transfer__default_max, bytes, memory_order_relaxed);
+}
+
+void transfer_init(struct transfer *transfer, const struct os_file *file,
+                   size_t chunk_max) {
+  if (chunk_max == 0)
+    chunk_max =
+        atomic_load_explicit(&transfer__default_max, memory_order_relaxed);
+  transfer->alignment = file->alignment ? file->alignment : 1;
+  chunk_max -= chunk_max % transfer->alignment;
+  transfer->chunk_max = chunk_max ? chunk_max : transfer->alignment;
+  transfer->stream = file->kind != OS_KIND_DISK;
+}
+
+/* What is left of the part under way, up to a chunk. */
+static size_t transfer__cut(struct transfer *transfer) {
+  const struct ovio_iovec *part = &transfer->iov[transfer->index];
+  size_t left = part->iov_len - transfer->skip;
+  transfer->piece.iov_base = (char *)part->iov_base + transfer->skip;
+  transfer->piece.iov_len =
+      left < transfer->chunk_max ? left : transfer->chunk_max;
+  return transfer->piece.iov_len;
+}
+
+/* As many whole parts as fit into a chunk. */
+static size_t transfer__gather(const struct transfer *transfer, size_t *parts) {
+  const struct ovio_iovec *iov = transfer->iov + transfer->index;
+  size_t available = transfer->count - transfer->index;
+  size_t limit = os_file_parts_max();
+  size_t bytes = 0;
+  size_t at = 0;
+  while (at < available && at < limit &&
+         iov[at].iov_len <= transfer->chunk_max - bytes)
+    bytes += iov[at++].iov_len;
+  *parts = at;
+  return bytes;
+}
+
+void transfer_next(struct transfer *transfer, struct os_transfer *chunk) {
+  while (transfer->iov[transfer->index].iov_len == transfer->skip) {
+    transfer->index++;
+    transfer->skip = 0;
+  }
+  chunk->offset = transfer->offset;
+  chunk->write = transfer->write;
+  chunk->iov = transfer->iov + transfer->index;
+  size_t bytes = 0;
+  if (transfer->skip == 0)
+    bytes = transfer__gather(transfer, &chunk->count);
+  if (bytes == 0) {
+    bytes = transfer__cut(transfer);
+    chunk->iov = &transfer->piece;
+    chunk->count = 1;
+  }
+  transfer->asked = bytes;
+}
+
+/* Steps over `bytes`; true: something is left. */
+static bool transfer__skip(struct transfer *transfer, size_t bytes) {
+  for (; transfer->index < transfer->count; transfer->index++) {
+    size_t left = transfer->iov[transfer->index].iov_len - transfer->skip;
+    if (bytes < left) {
+      transfer->skip += bytes;
+      return true;
+    }
+    bytes -= left;
+    transfer->skip = 0;
+  }
+  return false;
+}
+
+static bool transfer__take(struct transfer *transfer, size_t bytes) {
+  transfer->moved += (int64_t)bytes;
+  if (transfer->offset >= 0)
+    transfer->offset += (int64_t)bytes;
+  bool left = transfer__skip(transfer, bytes);
+  if (!left || transfer->write)
+    return left;
+  /* A direct read that ends between two blocks has met the end of the file;
+   * going on from there would be misaligned. */
+  return !transfer->stream && bytes % transfer->alignment == 0;
+}
+
+bool transfer_advance(struct transfer *transfer, int64_t value) {
+  if (value > 0)
+    return transfer__take(transfer, (size_t)value);
+  if (value == OVIO_ENOBUFS && transfer->asked / 2 >= CHUNK_MIN) {
+    size_t half = transfer->asked / 2;
+    size_t unit =
+        transfer->alignment > CHUNK_MIN ? transfer->alignment : CHUNK_MIN;
+    transfer->chunk_max = half - half % unit;
+    if (transfer->chunk_max)
+      return true;
+  }
+  /* A write of something that moved nothing would be tried for ever. */
+  transfer->error = value == 0 && transfer->write ? OVIO_EIO : value;
+  return false;
+}
+
+struct os_result transfer_run(struct transfer *transfer,
+                              struct os_transfer *chunk,
+                              struct os_waiter *waiter,
+                              atomic_bool *cancelled) {
+  struct os_result result;
+  bool more;
+  do {
+    transfer_next(transfer, chunk);
+    result = os_file_transfer_now(chunk, waiter);
+    more = transfer_advance(transfer, result.value);
+  } while (more && !*cancelled);
+  if (more && transfer->moved == 0) /* a chunk that was to be halved */
+    transfer->error = OVIO_ECANCELED;
+  return (struct os_result){transfer_result(transfer), result.native};
+}
+
+int64_t transfer_result(const struct transfer *transfer) {
+  return transfer->moved > 0 ? transfer->moved : transfer->error;
+}
+
+int64_t transfer_length(const struct ovio_iovec *iov, size_t count) {
+  uint64_t length = 0;
+  if (!iov && count)
+    return OVIO_EINVAL;
+  for (size_t at = 0; at < count; at++) {
+    if (!iov[at].iov_base && iov[at].iov_len)
+      return OVIO_EINVAL;
+    if (iov[at].iov_len > (uint64_t)INT64_MAX - length)
+      return OVIO_EINVAL;
+    length += iov[at].iov_len;
+  }
+  return (int64_t)length;
+}

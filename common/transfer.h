@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Transfers: a read or write of any size and any number of parts, as a row of
+ * chunks that a system call can take. Knows no thread and no system. */
+#ifndef OVIO_COMMON_TRANSFER_H
+#define OVIO_COMMON_TRANSFER_H
+
+#include <stdatomic.h>
+
+#include "common/os.h"
+
+struct transfer {
+  const struct ovio_iovec *iov; /* the caller's, or `whole` */
+  size_t count;
+  size_t index;            /* the part that the next byte belongs to */
+  size_t skip;             /* bytes of that part which are done */
+  int64_t offset;          /* of the next byte: >= 0, OVIO_HERE, OS_APPEND */
+  int64_t moved;           /* bytes so far */
+  int64_t error;           /* why it ended early; 0: it did not */
+  size_t chunk_max;        /* bytes a system call may be asked for */
+  size_t asked;            /* bytes of the chunk under way */
+  struct ovio_iovec whole; /* a single buffer's vector */
+  struct ovio_iovec piece; /* a part that is cut */
+  size_t alignment;        /* of OVIO_DIRECT, else 1 */
+  bool write;
+  bool stream; /* a read takes what one call gives */
+  bool here;   /* asked for at the file's own position */
+};
+
+/* `chunk_max` 0: the library's default. */
+void transfer_init(struct transfer *transfer, const struct os_file *file,
+                   size_t chunk_max);
+/* Fills in the next chunk. Something is left to be moved. */
+void transfer_next(struct transfer *transfer, struct os_transfer *chunk);
+/* Takes what came of the chunk; true: go on with the next. */
+bool transfer_advance(struct transfer *transfer, int64_t value);
+/* Moves everything on this thread, unless `cancelled` gets set. */
+struct os_result transfer_run(struct transfer *transfer,
+                              struct os_transfer *chunk,
+                              struct os_waiter *waiter, atomic_bool *cancelled);
+/* The bytes moved, or the error if there were none. */
+int64_t transfer_result(const struct transfer *transfer);
+
+/* Bytes of a vector, or OVIO_EINVAL: a part without memory, or more bytes than
+ * an offset can tell. */
+int64_t transfer_length(const struct ovio_iovec *iov, size_t count);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Workers: threads for operations that block.
+ *
+ * A thread is added when there are more jobs than threads which are idle or on
+ * their way back, up to a bound, and stays until the loop is destroyed: one
+ * blocked read from a terminal or a dead network share stops nothing else.
+ *
+ * A cancel either finds the op in the queue and takes it out, or interrupts the
+ * thread that has it. Both happen under the lock, under which a thread also
+ * takes its next job; so an interruption never hits another op than the one it
+ * was meant for. What it sets is reset before each job. */
+#include "common/worker.h"
+
+#include "common/check.h"
+#include "common/memory.h"
+
+struct worker {
+  struct os_thread thread;
+  struct os_waiter waiter;
+  struct workers *workers;
+  struct worker *next;
+  struct op *op; /* what it does, or did last; only to be compared */
+};
+
+void workers_init(struct workers *workers, unsigned max) {
+  *workers = (struct workers){.max = max};
+  os_lock_init(&workers->lock);
+  os_cond_init(&workers->work);
+}
+
+void workers_destroy(struct workers *workers) {
+  os_lock_acquire(&workers->lock);
+  workers->ending = true;
+  for (unsigned at = 0; at < workers->idle; at++)
+    os_cond_signal(&workers->work);
+  os_lock_release(&workers->lock);
+  while (workers->all) {
+    struct worker *worker = workers->all;
+    workers->all = worker->next;
+    os_thread_join(&worker->thread);
+    memory_free(worker);
+  }
+  os_cond_destroy(&workers->work);
+  os_lock_destroy(&workers->lock);
+}
+
+/* Waits for a job; NULL: it is time to end. Under the lock. */
+static struct op *worker__take(struct worker *worker) {
+  struct workers *workers = worker->workers;
+  while (!workers->jobs.head && !workers->ending) {
+    workers->idle++;
+    os_cond_wait(&workers->work, &workers->lock);
+    workers->idle--;
+  }
+  struct node *node = queue_pop(&workers->jobs);
+  if (!node)
+    return NULL;
+  workers->queued--;
+  worker->op = CONTAINER_OF(node, struct op, link);
+  os_waiter_reset(&worker->waiter);
+  return worker->op;
+}
+
+static void worker__work(struct worker *worker) {
+  struct workers *workers = worker->workers;
+  os_lock_acquire(&workers->lock);
+  struct op *op;
+  while ((op = worker__take(worker))) {
+    os_lock_release(&workers->lock);
+    op_execute(op, &worker->waiter);
+    /* Counted before the loop hears of it, which may have the next job. */
+    atomic_fetch_add(&workers->returning, 1);
+    op_from_worker(op);
+    os_lock_acquire(&workers->lock);
+    atomic_fetch_sub(&workers->returning, 1);
+  }
+  os_lock_release(&workers->lock);
+}
+
+/* A thread that could not be interrupted must not take jobs. If it is the last
+ * one, those which wait for it fail. */
+static void worker__give_up(struct worker *worker, int error) {
+  struct workers *workers = worker->workers;
+  struct queue jobs = {0};
+  os_lock_acquire(&workers->lock);
+  if (--workers->count == 0) {
+    queue_append(&jobs, &workers->jobs);
+    workers->queued = 0;
+  }
+  os_lock_release(&workers->lock);
+  struct node *node;
+  while ((node = queue_pop(&jobs))) {
+    struct op *op = CONTAINER_OF(node, struct op, link);
+    op->result = error;
+    op_from_worker(op);
+  }
+}
+
+static void worker__main(void *argument) {
+  struct worker *worker = argument;
+  int error = os_waiter_init(&worker->waiter);
+  if (error) {
+    worker__give_up(worker, error);
+    return;
+  }
+  worker__work(worker);
+  os_waiter_destroy(&worker->waiter);
+}
+
+/* Under the lock. */
+static int workers__grow(struct workers *workers) {
+  struct worker *worker = memory_allocate(sizeof *worker);
+  if (!worker)
+    return OVIO_ENOMEM;
+  worker->workers = workers;
+  int error = os_thread_start(&worker->thread, worker__main, worker);
+  if (error) {
+    memory_free(worker);
+    return error;
+  }
+  worker->next = workers->all;
+  workers->all = worker;
+  workers->count++;
+  return 0;
+}
+
+int workers_submit(struct workers *workers, struct op *op) {
+  int error = 0;
+  os_lock_acquire(&workers->lock);
+  unsigned coming = workers->idle + atomic_load(&workers->returning);
+  if (workers->queued + 1 > coming && workers->count < workers->max)
+    error = workers__grow(workers);
+  if (workers->count > 0) {
+    error = 0; /* the others will come to it */
+    queue_push(&workers->jobs, &op->link);
+    workers->queued++;
+    if (workers->idle > 0)
+      os_cond_signal(&workers->work);
+  }
+  os_lock_release(&workers->lock);
+  return error;
+}
+
+bool workers_cancel(struct workers *workers, struct op *op) {
+  os_lock_acquire(&workers->lock);
+  bool waiting = queue_remove(&workers->jobs, &op->link);
+  if (waiting)
+    workers->queued--;
+  for (struct worker *at = workers->all; at && !waiting; at = at->next) {
+    if (at->op == op)
+      os_waiter_interrupt(&at->waiter);
+  }
+  os_lock_release(&workers->lock);
+  return waiting;
+}

@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: MIT */
+/* Files: descriptors, what they are, and the calls that move their bytes.
+ *
+ * NO SIGPIPE. Its disposition belongs to the program, so it is never touched.
+ * A socket is told by MSG_NOSIGNAL and a pipe by RWF_NOSIGNAL; where the kernel
+ * does not know that, the signal is blocked for the length of the call, and
+ * taken off the thread again if the call has raised it. Nothing but a pipe and
+ * a socket raises it.
+ *
+ * WAITING. A plain thread makes the plain call and waits in it. A worker must
+ * be got back from any wait, so it waits in poll(2), for the stream or for its
+ * waiter, and then makes a call that does not wait (native_attempt()). A stream
+ * that knows no such call, e.g. a tty, is read after poll(2) called it ready,
+ * which waits only if somebody else was quicker; to a pipe no more than
+ * PIPE_BUF bytes are written, for which a ready pipe has room (poll(3p)). */
+#include "posix/side.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A vector of ours is a vector of the system's. */
+static_assert(sizeof(struct ovio_iovec) == sizeof(struct iovec), "iovec");
+static_assert(offsetof(struct ovio_iovec, iov_base) ==
+                      offsetof(struct iovec, iov_base) &&
+                  offsetof(struct ovio_iovec, iov_len) ==
+                      offsetof(struct iovec, iov_len),
+              "iovec");
+
+static int file__fd(const struct os_file *file) {
+  return (int)file->handle;
+}
+
+static const struct iovec *file__vector(const struct os_transfer *transfer) {
+  return (const struct iovec *)(const void *)transfer->iov;
+}
+
+/* ---- open and adopt ---- */
+
+static int file__open_flags(unsigned flags) {
+  static const struct {
+    unsigned ours;
+    int system;
+  } table[] = {
+      {OVIO_APPEND, O_APPEND},        {OVIO_CREATE, O_CREAT},
+      {OVIO_EXCLUSIVE, O_EXCL},       {OVIO_TRUNCATE, O_TRUNC},
+      {OVIO_DIRECT, NATIVE_O_DIRECT}, {OVIO_SYNC, O_SYNC},
+      {OVIO_DIRECTORY, O_DIRECTORY},  {OVIO_NOFOLLOW, O_NOFOLLOW},
+  };
+  /* O_NOCTTY: a library does not change its process's terminal. */
+  int result = O_NOCTTY | (flags & OVIO_INHERIT ? 0 : O_CLOEXEC);
+  if (flags & OVIO_WRITE)
+    result |= flags & OVIO_READ ? O_RDWR : O_WRONLY;
+  for (size_t at = 0; at < sizeof(table) / sizeof(table[0]); at++) {
+    if (flags & table[at].ours)
+      result |= table[at].system;
+  }
+  return result;
+}
+
+/* Linux calls a refused link to a directory ENOTDIR, see O_NOFOLLOW and
+ * O_DIRECTORY in open(2); and EINVAL is what a file system without O_DIRECT
+ * answers. */
+static struct os_result file__open_failure(int dir, const char *path,
+                                           unsigned flags, int error) {
+  struct os_result result = native_failure(error);
+  struct stat stat;
+  if (error == ENOTDIR && (flags & OVIO_NOFOLLOW) &&
+      native.fstatat(dir, path, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+      S_ISLNK(stat.st_mode))
+    result.value = OVIO_ELOOP;
+  if (error == EINVAL && (flags & OVIO_DIRECT))
+    result.value = OVIO_ENOTSUP;
+  return result;
+}
+
+static unsigned file__kind(mode_t mode) {
+  if (S_ISREG(mode) || S_ISBLK(mode))
+    return OS_KIND_DISK;
+  return S_ISDIR(mode) ? OS_KIND_DIRECTORY : OS_KIND_STREAM;
+}
+
+enum { DIRECT_ALIGNMENT_MIN = 512, DIRECT_ALIGNMENT_UNKNOWN = 4096 };
+
+/* What direct I/O wants of addresses and offsets: one number for both. */
+#if NATIVE_HAS_STATX
+static size_t file__direct_alignment(int fd) {
+  struct statx out;
+  memset(&out, 0, sizeof(out));
+  uint32_t memory = 0;
+  uint32_t offset = 0;
+  if (native.statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &out) == 0 &&
+      (out.stx_mask & STATX_DIOALIGN)) {
+    memcpy(&memory, (char *)&out + NATIVE_STATX_DIO_MEM_ALIGN, sizeof(memory));
+    memcpy(&offset, (char *)&out + NATIVE_STATX_DIO_OFFSET_ALIGN,
+           sizeof(offset));
+  }
+  if (offset == 0)
+    return DIRECT_ALIGNMENT_UNKNOWN;
+  size_t larger = memory > offset ? memory : offset;
+  return larger > DIRECT_ALIGNMENT_MIN ? larger : DIRECT_ALIGNMENT_MIN;
+}
+#else
+static size_t file__direct_alignment(int fd) {
+  (void)fd;
+  return DIRECT_ALIGNMENT_UNKNOWN;
+}
+#endif
+
+/* Where O_DIRECT is no flag of open(2). */
+static int file__make_direct(int fd, unsigned flags) {
+  if (!(flags & OVIO_DIRECT) || NATIVE_O_DIRECT != 0)
+    return 0;
+#if defined(F_NOCACHE)
+  return native.fcntl(fd, F_NOCACHE, 1) < 0 ? errno : 0;
+#else
+  (void)fd;
+  return ENOTSUP;
+#endif
+}
+
+static void file__advise(int fd, unsigned flags) {
+#if NATIVE_HAS_FADVISE
+  /* A hint: who cannot take it goes on without. */
+  if (flags & OVIO_SEQUENTIAL)
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+  else if (flags & OVIO_RANDOM)
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+#else
+  (void)fd;
+  (void)flags;
+#endif
+}
+
+/* Our own stream waits nowhere but in a poll; nobody shares its description. */
+static void file__make_nonblocking(int fd) {
+  int status = native.fcntl(fd, F_GETFL, 0);
+  if (status >= 0)
+    (void)native.fcntl(fd, F_SETFL, status | O_NONBLOCK);
+}
+
+/* Fills in what the descriptor is. `status`: of F_GETFL. 0 or an errno. */
+static int file__describe(struct os_file *file, int fd, mode_t mode, int status,
+                          unsigned flags) {
+  unsigned kind = file__kind(mode);
+  if (kind == OS_KIND_DIRECTORY && !(flags & OVIO_DIRECTORY))
+    return EISDIR;
+  if (kind != OS_KIND_DIRECTORY && (flags & OVIO_DIRECTORY))
+    return ENOTDIR;
+  unsigned traits = 0;
+  if (S_ISSOCK(mode))
+    traits |= OS_TRAIT_SOCKET;
+  if (S_ISFIFO(mode))
+    traits |= OS_TRAIT_SIGPIPE;
+  if (status & O_NONBLOCK)
+    traits |= OS_TRAIT_NONBLOCK;
+  if ((status & O_APPEND) && kind == OS_KIND_DISK)
+    traits |= OS_TRAIT_APPEND;
+  if (flags & OVIO_NONBLOCK)
+    traits |= OS_TRAIT_NO_WAIT;
+  if (kind == OS_KIND_STREAM && (status & O_NONBLOCK) &&
+      !(flags & OVIO_BLOCKING))
+    traits |= OS_TRAIT_PORTABLE;
+  bool direct = (flags & OVIO_DIRECT) || (status & NATIVE_O_DIRECT);
+  *file = (struct os_file){.handle = fd, .kind = kind, .traits = traits};
+  file->alignment =
+      direct && kind == OS_KIND_DISK ? file__direct_alignment(fd) : 1;
+  return 0;
+}
+
+/* The second half of an open: 0 or an errno. */
+static int file__take(struct os_file *file, int fd, unsigned flags) {
+  struct stat stat;
+  if (native.fstat(fd, &stat) < 0)
+    return errno;
+  if (file__kind(stat.st_mode) == OS_KIND_STREAM && !(flags & OVIO_BLOCKING))
+    file__make_nonblocking(fd);
+  int status = native.fcntl(fd, F_GETFL, 0);
+  if (status < 0)
+    return errno;
+  int error = file__describe(file, fd, stat.st_mode, status, flags);
+  if (error)
+    return error;
+  /* The description is ours, and write(2) moves its position to the end. */
+  if (file->traits & OS_TRAIT_APPEND)
+    file->traits |= OS_TRAIT_SYSTEM_POSITION;
+  file__advise(fd, flags);
+  return file__make_direct(fd, flags);
+}
+
+size_t os_file_parts_max(void) {
+  return NATIVE_IOV_MAX;
+}
+
+struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
+                              const char *path, unsigned flags, unsigned mode) {
+  int at = dir ? file__fd(dir) : AT_FDCWD;
+  int fd;
+  do
+    fd = native.openat(at, path, file__open_flags(flags), (mode_t)mode);
+  while (fd < 0 && errno == EINTR);
+  if (fd < 0)
+    return file__open_failure(at, path, flags, errno);
+  int error = file__take(file, fd, flags);
+  if (error) {
+    native.close(fd);
+    return native_failure(error);
+  }
+  return (struct os_result){0, 0};
+}
+
+struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
+                               unsigned flags) {
+  struct stat stat;
+  if (native.fstat(handle, &stat) < 0)
+    return native_failure(errno);
+  int status = native.fcntl(handle, F_GETFL, 0);
+  if (status < 0)
+    return native_failure(errno);
+  if ((flags & OVIO_APPEND) && !(status & O_APPEND))
+    return (struct os_result){OVIO_EINVAL, 0};
+  int error = file__describe(file, handle, stat.st_mode, status, flags);
+  if (error)
+    return native_failure(error);
+  if (file->kind == OS_KIND_DISK) {
+    /* Others go on from the description's position: prog >out 2>&1. */
+    file->traits |= OS_TRAIT_SYSTEM_POSITION;
+    off_t position = native.lseek(handle, 0, SEEK_CUR);
+    file->position = position > 0 ? position : 0;
+  }
+  return (struct os_result){0, 0};
+}
+
+ovio_handle os_file_release(struct os_file *file, int64_t position) {
+  int fd = file__fd(file);
+  if (file->kind == OS_KIND_DISK && !(file->traits & OS_TRAIT_SYSTEM_POSITION))
+    (void)native.lseek(fd, position, SEEK_SET);
+  return fd;
+}
+
+struct os_result os_file_close(struct os_file *file, int64_t position) {
+  (void)position;
+  if (native.close(file__fd(file)) == 0)
+    return (struct os_result){0, 0};
+  /* The descriptor is gone all the same, see close(2); a second close could hit
+   * one that another thread has just got. */
+  if (errno == EINTR || errno == EINPROGRESS)
+    return (struct os_result){0, 0};
+  return native_failure(errno);
+}
+
+/* ---- transfers ---- */
+
+/* At an offset. */
+static ssize_t file__positional_call(const struct os_transfer *transfer) {
+  int fd = file__fd(transfer->file);
+  const struct iovec *iov = file__vector(transfer);
+  int count = (int)transfer->count;
+  off_t offset = transfer->offset;
+  if (count > 1)
+    return transfer->write ? native.pwritev(fd, iov, count, offset)
+                           : native.preadv(fd, iov, count, offset);
+  return transfer->write
+             ? native.pwrite(fd, iov->iov_base, iov->iov_len, offset)
+             : native.pread(fd, iov->iov_base, iov->iov_len, offset);
+}
+
+/* At the description's position, and at the end of an O_APPEND one. */
+static ssize_t file__plain_call(const struct os_transfer *transfer) {
+  int fd = file__fd(transfer->file);
+  const struct iovec *iov = file__vector(transfer);
+  int count = (int)transfer->count;
+  if (count > 1)
+    return transfer->write ? native.writev(fd, iov, count)
+                           : native.readv(fd, iov, count);
+  return transfer->write ? native.write(fd, iov->iov_base, iov->iov_len)
+                         : native.read(fd, iov->iov_base, iov->iov_len);
+}
+
+/* A socket's own; it can be told not to wait and not to signal. */
+static ssize_t file__socket_call(const struct os_transfer *transfer,
+                                 int flags) {
+  int fd = file__fd(transfer->file);
+  struct msghdr message;
+  memset(&message, 0, sizeof(message));
+  message.msg_iov = (struct iovec *)(void *)(uintptr_t)transfer->iov;
+  message.msg_iovlen = (__typeof__(message.msg_iovlen))transfer->count;
+  if (transfer->write)
+    return native.sendmsg(fd, &message, flags | NATIVE_MSG_NOSIGNAL);
+  return native.recvmsg(fd, &message, flags);
+}
+
+/* Takes a SIGPIPE off this thread that is pending and blocked. */
+static void file__drop_sigpipe(const sigset_t *sigpipe) {
+#if NATIVE_HAS_SIGTIMEDWAIT
+  static const struct timespec now;
+  while (sigtimedwait(sigpipe, NULL, &now) < 0 && errno == EINTR)
+    ;
+#else
+  /* Some systems raise nothing when it is ignored: sigwait(2) would hang. */
+  sigset_t pending;
+  int number;
+  sigpending(&pending);
+  if (sigismember(&pending, SIGPIPE) == 1)
+    sigwait(sigpipe, &number);
+#endif
+}
+
+/* Makes the call with SIGPIPE blocked. One that was pending before, from the
+ * program, is left to it. */
+static ssize_t file__masked_call(ssize_t (*call)(const struct os_transfer *,
+                                                 int flags),
+                                 const struct os_transfer *transfer,
+                                 int flags) {
+  sigset_t sigpipe;
+  sigset_t mask;
+  sigset_t pending;
+  sigemptyset(&sigpipe);
+  sigaddset(&sigpipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &sigpipe, &mask);
+  sigpending(&pending);
+  ssize_t moved = call(transfer, flags);
+  int error = errno;
+  if (moved < 0 && error == EPIPE && sigismember(&pending, SIGPIPE) != 1)
+    file__drop_sigpipe(&sigpipe);
+  pthread_sigmask(SIG_SETMASK, &mask, NULL);
+  errno = error;
+  return moved;
+}
+
+/* A pipe's call under the mask; flags: RWF_NOWAIT. */
+static ssize_t file__pipe_call(const struct os_transfer *transfer, int flags) {
+#if NATIVE_HAS_RWF
+  if (flags)
+    return native.pwritev2(file__fd(transfer->file), file__vector(transfer),
+                           (int)transfer->count, flags);
+#endif
+  (void)flags;
+  return file__plain_call(transfer);
+}
+
+#if NATIVE_HAS_RWF
+/* Unknown flags are EOPNOTSUPP, before Linux 4.13 EINVAL, before 4.6 there is
+ * no such call. */
+static bool file__is_unknown(int error) {
+  return error == EOPNOTSUPP || error == EINVAL || error == ENOSYS;
+}
+
+/* Learnt from the first pipe that is written to. */
+static atomic_bool file__no_nosignal;
+
+static ssize_t file__write_pipe(const struct os_transfer *transfer, int flags) {
+  if (atomic_load_explicit(&file__no_nosignal, memory_order_relaxed))
+    return file__masked_call(file__pipe_call, transfer, flags);
+  ssize_t moved =
+      native.pwritev2(file__fd(transfer->file), file__vector(transfer),
+                      (int)transfer->count, flags | RWF_NOSIGNAL);
+  if (moved >= 0 || !file__is_unknown(errno))
+    return moved;
+  /* With RWF_NOWAIT beside it, it may be that one that is not known; the caller
+   * then comes again without. */
+  if (flags)
+    return moved;
+  atomic_store_explicit(&file__no_nosignal, true, memory_order_relaxed);
+  return file__masked_call(file__pipe_call, transfer, 0);
+}
+
+/* A try on a descriptor that would wait: -1 and EOPNOTSUPP where this cannot be
+ * asked for. */
+static ssize_t file__nowait_call(const struct os_transfer *transfer) {
+  int fd = file__fd(transfer->file);
+  const struct iovec *iov = file__vector(transfer);
+  int count = (int)transfer->count;
+  ssize_t moved;
+  if (!transfer->write)
+    moved = native.preadv2(fd, iov, count, RWF_NOWAIT);
+  else if (transfer->file->traits & OS_TRAIT_SIGPIPE)
+    moved = file__write_pipe(transfer, RWF_NOWAIT);
+  else
+    moved = native.pwritev2(fd, iov, count, RWF_NOWAIT);
+  if (moved < 0 && file__is_unknown(errno))
+    errno = EOPNOTSUPP;
+  return moved;
+}
+#else
+static ssize_t file__write_pipe(const struct os_transfer *transfer, int flags) {
+  return file__masked_call(file__pipe_call, transfer, flags);
+}
+
+static ssize_t file__nowait_call(const struct os_transfer *transfer) {
+  (void)transfer;
+  errno = EOPNOTSUPP;
+  return -1;
+}
+#endif
+
+/* The call of a stream that waits if its description does. */
+static ssize_t file__stream_call(const struct os_transfer *transfer) {
+  unsigned traits = transfer->file->traits;
+  if (traits & OS_TRAIT_SOCKET) {
+    if (transfer->write && !NATIVE_MSG_NOSIGNAL)
+      return file__masked_call(file__socket_call, transfer, 0);
+    return file__socket_call(transfer, 0);
+  }
+  if (transfer->write && (traits & OS_TRAIT_SIGPIPE))
+    return file__write_pipe(transfer, 0);
+  return file__plain_call(transfer);
+}
+
+/* Writes so little that a pipe which is ready takes it without waiting. A tty
+ * may still make the call wait, while its output is stopped. */
+static ssize_t file__write_little(const struct os_transfer *transfer) {
+  const struct ovio_iovec *part = transfer->iov;
+  while (part->iov_len == 0)
+    part++;
+  struct ovio_iovec little = *part;
+  if (little.iov_len > PIPE_BUF)
+    little.iov_len = PIPE_BUF;
+  struct os_transfer cut = *transfer;
+  cut.iov = &little;
+  cut.count = 1;
+  return file__stream_call(&cut);
+}
+
+static ssize_t file__attempt_call(const struct os_transfer *transfer) {
+  unsigned traits = transfer->file->traits;
+  if (traits & OS_TRAIT_SOCKET) {
+    if (transfer->write && !NATIVE_MSG_NOSIGNAL)
+      return file__masked_call(file__socket_call, transfer, MSG_DONTWAIT);
+    return file__socket_call(transfer, MSG_DONTWAIT);
+  }
+  if (traits & OS_TRAIT_NONBLOCK)
+    return file__stream_call(transfer);
+  ssize_t moved = file__nowait_call(transfer);
+  if (moved >= 0 || errno != EOPNOTSUPP)
+    return moved;
+  return transfer->write ? file__write_little(transfer)
+                         : file__plain_call(transfer);
+}
+
+static struct os_result file__repeat(
+    ssize_t (*call)(const struct os_transfer *transfer),
+    const struct os_transfer *transfer) {
+  ssize_t moved;
+  do
+    moved = call(transfer);
+  while (moved < 0 && errno == EINTR);
+  return moved < 0 ? native_failure(errno) : (struct os_result){moved, 0};
+}
+
+struct os_result native_attempt(const struct os_transfer *transfer) {
+  return file__repeat(file__attempt_call, transfer);
+}
+
+/* Waits until the stream is ready: 0; or ECANCELED, when the wakeup is raised,
+ * or EAGAIN, when the time is over, or another errno. */
+static int file__await(const struct os_transfer *transfer,
+                       struct native_wakeup *wakeup, int timeout_ms) {
+  struct pollfd set[2] = {
+      {.fd = file__fd(transfer->file),
+       .events = transfer->write ? POLLOUT : POLLIN},
+      {.fd = wakeup ? wakeup->read_end : -1, .events = POLLIN}};
+  for (;;) {
+    if (wakeup && atomic_load(&wakeup->raised))
+      return ECANCELED;
+    int ready = native.poll(set, wakeup ? 2 : 1, timeout_ms);
+    if (ready == 0)
+      return EAGAIN;
+    if (ready < 0 && errno != EINTR)
+      return errno;
+    /* POLLHUP, POLLERR and POLLNVAL too: the call will say what it is. */
+    if (ready > 0 && set[0].revents)
+      return 0;
+    if (ready > 0 && set[1].revents)
+      native_wakeup_drain(wakeup); /* `raised` says whether it is meant */
+  }
+}
+
+/* A plain thread that must not wait. */
+static struct os_result file__glance(const struct os_transfer *transfer) {
+  if (!(transfer->file->traits & (OS_TRAIT_SOCKET | OS_TRAIT_NONBLOCK))) {
+    int error = file__await(transfer, NULL, 0);
+    if (error)
+      return native_failure(error);
+  }
+  return native_attempt(transfer);
+}
+
+/* A plain thread that waits, in the call or for an O_NONBLOCK description. */
+static struct os_result file__wait_plainly(const struct os_transfer *transfer) {
+  for (;;) {
+    struct os_result result = file__repeat(file__stream_call, transfer);
+    if (result.value != OVIO_EWOULDBLOCK)
+      return result;
+    int error = file__await(transfer, NULL, -1);
+    if (error)
+      return native_failure(error);
+  }
+}
+
+/* A worker, which can be interrupted. */
+static struct os_result file__wait_wakeably(const struct os_transfer *transfer,
+                                            struct native_wakeup *wakeup) {
+  for (;;) {
+    int error = file__await(transfer, wakeup, -1);
+    if (error)
+      return native_failure(error);
+    struct os_result result = native_attempt(transfer);
+    if (result.value != OVIO_EWOULDBLOCK)
+      return result;
+  }
+}
+
+struct os_result os_file_transfer_now(const struct os_transfer *transfer,
+                                      struct os_waiter *waiter) {
+  struct native_wakeup *wakeup =
+      waiter ? (struct native_wakeup *)(void *)waiter->words : NULL;
+  const struct os_file *file = transfer->file;
+  if (file->kind == OS_KIND_STREAM) {
+    if (wakeup)
+      return file__wait_wakeably(transfer, wakeup);
+    return file->traits & OS_TRAIT_NO_WAIT ? file__glance(transfer)
+                                           : file__wait_plainly(transfer);
+  }
+  /* A disk's transfer cannot be interrupted, but for before it has begun. */
+  if (wakeup && atomic_load(&wakeup->raised))
+    return native_failure(ECANCELED);
+  return file__repeat(transfer->offset >= 0 ? file__positional_call
+                                            : file__plain_call,
+                      transfer);
+}
+
+/* ---- the rest ---- */
+
+struct os_result os_file_sync(const struct os_file *file, bool data_only) {
+  int fd = file__fd(file);
+  int failed;
+  do
+    failed = data_only ? native.fdatasync(fd) : native.fsync(fd);
+  while (failed && errno == EINTR);
+  if (!failed)
+    return (struct os_result){0, 0};
+  struct os_result result = native_failure(errno);
+  /* "fd is bound to a special file which does not support synchronization"
+   * (fsync(2)), e.g. a pipe. */
+  if (errno == EINVAL || (errno == EROFS && file->kind == OS_KIND_STREAM))
+    result.value = OVIO_ENOTSUP;
+  return result;
+}
+
+struct os_result os_file_truncate(const struct os_file *file, int64_t size) {
+  if (file->kind == OS_KIND_STREAM)
+    return (struct os_result){OVIO_ESPIPE, 0};
+  int failed;
+  do
+    failed = native.ftruncate(file__fd(file), size);
+  while (failed && errno == EINTR);
+  return failed ? native_failure(errno) : (struct os_result){0, 0};
+}
+
+/* Bytes of a block device; moves the position for a moment where there is no
+ * other way. 0 or an errno. */
+static int file__device_size(int fd, int64_t *size) {
+#if defined(BLKGETSIZE64)
+  uint64_t bytes = 0;
+  if (native.ioctl(fd, BLKGETSIZE64, &bytes) < 0)
+    return errno;
+  *size = (int64_t)bytes;
+#elif defined(DIOCGMEDIASIZE)
+  off_t bytes = 0;
+  if (native.ioctl(fd, DIOCGMEDIASIZE, &bytes) < 0)
+    return errno;
+  *size = bytes;
+#else
+  off_t here = native.lseek(fd, 0, SEEK_CUR);
+  *size = native.lseek(fd, 0, SEEK_END);
+  if (here < 0 || *size < 0 || native.lseek(fd, here, SEEK_SET) < 0)
+    return errno;
+#endif
+  return 0;
+}
+
+struct os_result os_file_size(const struct os_file *file) {
+  if (file->kind == OS_KIND_STREAM)
+    return (struct os_result){OVIO_ESPIPE, 0};
+  struct stat stat;
+  if (native.fstat(file__fd(file), &stat) < 0)
+    return native_failure(errno);
+  int64_t size = stat.st_size;
+  int error = 0;
+  if (S_ISBLK(stat.st_mode))
+    error = file__device_size(file__fd(file), &size);
+  return error ? native_failure(error) : (struct os_result){size, 0};
+}
+
+struct os_result os_file_seek(const struct os_file *file, int64_t offset,
+                              int whence) {
+  off_t position = native.lseek(file__fd(file), offset, whence);
+  /* Forward, and still below 0: more than a position can tell. */
+  if (position < 0 && errno == EINVAL && offset > 0)
+    return (struct os_result){OVIO_EOVERFLOW, EINVAL};
+  if (position < 0)
+    return native_failure(errno);
+  return (struct os_result){position, 0};
+}
+
+enum { NS_PER_S = 1000000000, BYTES_PER_BLOCK = 512 };
+
+/* Times that an int64_t cannot tell become the nearest one that it can. */
+static int64_t file__to_ns(int64_t seconds, int64_t ns) {
+  if (seconds > INT64_MAX / NS_PER_S - 1)
+    return INT64_MAX;
+  if (seconds < INT64_MIN / NS_PER_S + 1)
+    return INT64_MIN;
+  return seconds * NS_PER_S + ns;
+}
+
+static uint32_t file__type(mode_t mode) {
+  switch (mode & S_IFMT) {
+  case S_IFREG:
+    return OVIO_TYPE_FILE;
+  case S_IFDIR:
+    return OVIO_TYPE_DIRECTORY;
+  case S_IFLNK:
+    return OVIO_TYPE_SYMLINK;
+  case S_IFIFO:
+    return OVIO_TYPE_PIPE;
+  case S_IFSOCK:
+    return OVIO_TYPE_SOCKET;
+  case S_IFCHR:
+    return OVIO_TYPE_CHARACTER;
+  case S_IFBLK:
+    return OVIO_TYPE_BLOCK;
+  default:
+    return OVIO_TYPE_OTHER;
+  }
+}
+
+static int64_t file__stat_ns(struct timespec time) {
+  return file__to_ns(time.tv_sec, time.tv_nsec);
+}
+
+static void file__translate(const struct stat *stat, struct ovio_stat *out) {
+  *out = (struct ovio_stat){
+      .size = stat->st_size,
+      .allocated = (int64_t)stat->st_blocks * BYTES_PER_BLOCK,
+      .access_ns = file__stat_ns(NATIVE_STAT_TIME(stat, a)),
+      .modify_ns = file__stat_ns(NATIVE_STAT_TIME(stat, m)),
+      .change_ns = file__stat_ns(NATIVE_STAT_TIME(stat, c)),
+      .device = (uint64_t)stat->st_dev,
+      .inode = (uint64_t)stat->st_ino,
+      .links = (uint64_t)stat->st_nlink,
+      .type = file__type(stat->st_mode),
+      .mode = (uint32_t)stat->st_mode & 07777,
+  };
+#if defined(NATIVE_STAT_BIRTH)
+  /* -1: not known, on FreeBSD. */
+  int64_t birth_ns = file__stat_ns(NATIVE_STAT_BIRTH(stat));
+  out->create_ns = birth_ns > 0 ? birth_ns : 0;
+#endif
+}
+
+/* The time of birth, which Linux's struct stat has not; 0: not known. */
+static int64_t file__birth_ns(int fd) {
+#if NATIVE_HAS_STATX
+  struct statx out;
+  if (native.statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &out) == 0 &&
+      (out.stx_mask & STATX_BTIME))
+    return file__to_ns(out.stx_btime.tv_sec, out.stx_btime.tv_nsec);
+#endif
+  (void)fd;
+  return 0;
+}
+
+struct os_result os_file_stat(const struct os_file *file,
+                              struct ovio_stat *out) {
+  int fd = file__fd(file);
+  struct stat stat;
+  if (native.fstat(fd, &stat) < 0)
+    return native_failure(errno);
+  file__translate(&stat, out);
+  if (out->create_ns == 0)
+    out->create_ns = file__birth_ns(fd);
+  return (struct os_result){0, 0};
+}
+
+static struct timespec file__from_ns(int64_t ns) {
+  if (ns == OVIO_TIME_KEEP)
+    return (struct timespec){.tv_sec = 0, .tv_nsec = UTIME_OMIT};
+  int64_t seconds = ns / NS_PER_S;
+  int64_t rest = ns % NS_PER_S;
+  if (rest < 0) {
+    seconds--;
+    rest += NS_PER_S;
+  }
+  return (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)rest};
+}
+
+struct os_result os_file_set_times(const struct os_file *file,
+                                   int64_t access_ns, int64_t modify_ns) {
+  struct timespec times[2] = {file__from_ns(access_ns),
+                              file__from_ns(modify_ns)};
+  if (native.futimens(file__fd(file), times) < 0)
+    return native_failure(errno);
+  return (struct os_result){0, 0};
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* The readiness port: streams that are O_NONBLOCK.
+ *
+ * os_port_start() tries the call. If the stream is not ready, the io waits in
+ * its file's slot, and os_port_wait() tries again whenever the engine
+ * (poller.h) calls the stream ready. Here the kernel never owns a buffer
+ * between two calls, so a cancel is immediate: it takes the io out of the slot.
+ *
+ * WHO OWNS WHAT, WHEN
+ *
+ *   slots    The port's, guarded by its lock; they move when there are more. A
+ *            file has one from os_port_bind() until os_port_forget(), which
+ *            any thread may call, and is known by its registration: number and
+ *            generation of the slot. An event that was on its way while its
+ *            file was closed carries a generation that is over, and is dropped.
+ *   waiting  The two ios of a slot are set and cleared by the loop's thread
+ *            alone. While one waits, common/ does not forget the file: so the
+ *            io read under the lock may be used after it.
+ *   wakeup   Raised by any thread, lowered by the engine's wait. Who raises it
+ *            while it is up writes nothing: the wait that lowers it has yet to
+ *            return, and its caller looks at everything afterwards.
+ *   unsent   An io that is finished, found no place in `done`, and comes out of
+ *            the next wait: two may finish for one event. The loop's thread's.
+ */
+#include "posix/poller.h"
+
+#include "common/check.h"
+#include "common/memory.h"
+
+/* io->native[0]: the registration it waits under, or 0. */
+static_assert(OS_IO_WORDS >= 1, "OS_IO_WORDS");
+
+/* ---- slots; all under the lock ---- */
+
+/* NULL: the file has gone. */
+static struct port_slot *port__slot(struct os_port *port,
+                                    uint64_t registration) {
+  size_t index = (uint32_t)registration;
+  if (index == 0 || index > port->slots_used)
+    return NULL;
+  struct port_slot *slot = &port->slots[index - 1];
+  return port_registration(slot, index - 1) == registration ? slot : NULL;
+}
+
+static int port__grow(struct os_port *port) {
+  size_t room = port->slots_room ? 2 * port->slots_room : 8;
+  if (room >= UINT32_MAX)
+    return OVIO_ENOMEM;
+  struct port_slot *slots =
+      memory_grow(port->slots, room * sizeof(*port->slots));
+  if (!slots)
+    return OVIO_ENOMEM;
+  port->slots = slots;
+  port->slots_room = room;
+  return 0;
+}
+
+/* A free slot's index + 1, or 0: out of memory. */
+static size_t port__take_slot(struct os_port *port) {
+  size_t index = port->first_free;
+  if (index) {
+    port->first_free = port->slots[index - 1].next_free;
+    return index;
+  }
+  if (port->slots_used == port->slots_room && port__grow(port) != 0)
+    return 0;
+  port->slots[port->slots_used] = (struct port_slot){.fd = -1};
+  return ++port->slots_used;
+}
+
+static void port__free_slot(struct os_port *port, size_t index) {
+  struct port_slot *slot = &port->slots[index - 1];
+  slot->fd = -1;
+  slot->generation++;
+  slot->next_free = port->first_free;
+  port->first_free = index;
+}
+
+/* ---- the port ---- */
+
+static const struct poller *port__engine(unsigned engine) {
+  switch (engine) {
+  case OVIO_ENGINE_POLL:
+    return &port_poll;
+#if NATIVE_HAS_EPOLL
+  case OVIO_ENGINE_DEFAULT:
+  case OVIO_ENGINE_EPOLL:
+    return &port_epoll;
+#else
+  case OVIO_ENGINE_DEFAULT:
+    return &port_poll;
+#endif
+  default:
+    return NULL;
+  }
+}
+
+int os_port_create(struct os_port **port, unsigned engine) {
+  const struct poller *poller = port__engine(engine);
+  if (!poller)
+    return OVIO_ENOTSUP;
+  struct os_port *made = memory_allocate(sizeof(*made));
+  if (!made)
+    return OVIO_ENOMEM;
+  made->poller = poller;
+  int error = native_wakeup_open(&made->wakeup);
+  if (error)
+    goto err1;
+  error = poller->create(made);
+  if (error)
+    goto err2;
+  os_lock_init(&made->lock);
+  *port = made;
+  return 0;
+
+err2:
+  native_wakeup_close(&made->wakeup);
+err1:
+  memory_free(made);
+  return error;
+}
+
+void os_port_destroy(struct os_port *port) {
+  CHECK(!port->unsent);
+  port->poller->destroy(port);
+  native_wakeup_close(&port->wakeup);
+  os_lock_destroy(&port->lock);
+  memory_free(port->slots);
+  memory_free(port);
+}
+
+const char *os_port_name(const struct os_port *port) {
+  return port->poller->name;
+}
+
+const char *os_port_route(void) {
+  return "readiness";
+}
+
+static int port__bind(struct os_port *port, struct os_file *file) {
+  size_t index = port__take_slot(port);
+  if (!index)
+    return OVIO_ENOMEM;
+  struct port_slot *slot = &port->slots[index - 1];
+  slot->fd = (int)file->handle;
+  uint64_t registration = port_registration(slot, index - 1);
+  int error = port->poller->add(port, slot->fd, registration);
+  if (error)
+    port__free_slot(port, index);
+  else
+    file->registration = registration;
+  return error;
+}
+
+int os_port_bind(struct os_port *port, struct os_file *file) {
+  if (!(file->traits & OS_TRAIT_PORTABLE))
+    return OVIO_ENOTSUP;
+  os_lock_acquire(&port->lock);
+  int error = port__bind(port, file);
+  os_lock_release(&port->lock);
+  return error;
+}
+
+void os_port_forget(struct os_port *port, struct os_file *file) {
+  os_lock_acquire(&port->lock);
+  struct port_slot *slot = port__slot(port, file->registration);
+  if (slot) {
+    CHECK(!slot->waiting[PORT_READ] && !slot->waiting[PORT_WRITE]);
+    port->poller->remove(port, slot->fd);
+    port__free_slot(port, (size_t)(slot - port->slots) + 1);
+  }
+  os_lock_release(&port->lock);
+  file->registration = 0;
+}
+
+/* ---- operations ---- */
+
+static enum port_direction port__direction(const struct os_io *io) {
+  return io->transfer.write ? PORT_WRITE : PORT_READ;
+}
+
+bool os_port_start(struct os_port *port, struct os_io *io) {
+  io->native[0] = 0;
+  io->result = native_attempt(&io->transfer);
+  if (io->result.value != OVIO_EWOULDBLOCK)
+    return false;
+  uint64_t registration = io->transfer.file->registration;
+  os_lock_acquire(&port->lock);
+  struct port_slot *slot = port__slot(port, registration);
+  CHECK(slot && !slot->waiting[port__direction(io)]);
+  slot->waiting[port__direction(io)] = io;
+  os_lock_release(&port->lock);
+  io->native[0] = registration;
+  return true;
+}
+
+/* The io that waits there, or NULL. */
+static struct os_io *port__waiting(struct os_port *port, uint64_t registration,
+                                   enum port_direction direction) {
+  os_lock_acquire(&port->lock);
+  struct port_slot *slot = port__slot(port, registration);
+  struct os_io *io = slot ? slot->waiting[direction] : NULL;
+  os_lock_release(&port->lock);
+  return io;
+}
+
+/* Takes the io out of its slot. */
+static void port__withdraw(struct os_port *port, struct os_io *io) {
+  os_lock_acquire(&port->lock);
+  struct port_slot *slot = port__slot(port, io->native[0]);
+  CHECK(slot && slot->waiting[port__direction(io)] == io);
+  slot->waiting[port__direction(io)] = NULL;
+  os_lock_release(&port->lock);
+  io->native[0] = 0;
+}
+
+bool os_port_cancel(struct os_port *port, struct os_io *io) {
+  if (port__waiting(port, io->native[0], port__direction(io)) != io)
+    return false;
+  port__withdraw(port, io);
+  io->result = (struct os_result){OVIO_ECANCELED, 0};
+  return true;
+}
+
+/* The stream is ready: tries again for who waits for that. The io, if it is
+ * finished, else NULL. */
+static struct os_io *port__retry(struct os_port *port, uint64_t registration,
+                                 enum port_direction direction) {
+  struct os_io *io = port__waiting(port, registration, direction);
+  if (!io)
+    return NULL; /* edges come for both directions, and for closed files */
+  struct os_result result = native_attempt(&io->transfer);
+  if (result.value == OVIO_EWOULDBLOCK)
+    return NULL;
+  io->result = result;
+  port__withdraw(port, io);
+  return io;
+}
+
+/* Puts what has finished into `done`; true: the port was woken. */
+static bool port__dispatch(struct os_port *port,
+                           const struct port_event *events, size_t count,
+                           struct os_io **done, size_t max, size_t *finished) {
+  bool woken = false;
+  for (size_t at = 0; at < count; at++) {
+    woken = woken || events[at].registration == 0;
+    for (int direction = PORT_READ; direction <= PORT_WRITE; direction++) {
+      if (!events[at].ready[direction])
+        continue;
+      struct os_io *io = port__retry(port, events[at].registration,
+                                     (enum port_direction)direction);
+      if (io && *finished < max)
+        done[(*finished)++] = io;
+      else if (io)
+        port->unsent = io;
+    }
+  }
+  return woken;
+}
+
+enum { NS_PER_MS = 1000000 };
+
+/* Milliseconds until `due_ns`, rounded up; -1: for ever. */
+static int port__timeout_ms(int64_t timeout_ns, int64_t due_ns) {
+  if (timeout_ns <= 0)
+    return timeout_ns < 0 ? -1 : 0;
+  int64_t left_ns = due_ns - os_clock_ns();
+  if (left_ns <= 0)
+    return 0;
+  int64_t left_ms = (left_ns - 1) / NS_PER_MS + 1;
+  return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+static int64_t port__due_ns(int64_t timeout_ns) {
+  if (timeout_ns <= 0)
+    return 0;
+  int64_t now_ns = os_clock_ns();
+  return timeout_ns < INT64_MAX - now_ns ? now_ns + timeout_ns : INT64_MAX;
+}
+
+int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
+                 size_t max, size_t *count) {
+  *count = 0;
+  if (port->unsent) {
+    done[(*count)++] = port->unsent;
+    port->unsent = NULL;
+    return 0;
+  }
+  /* An event can finish two ios: only as many as there is room for. */
+  struct port_event events[PORT_EVENTS_MAX];
+  size_t limit = max / 2 < PORT_EVENTS_MAX ? max / 2 : PORT_EVENTS_MAX;
+  int64_t due_ns = port__due_ns(timeout_ns);
+  for (;;) {
+    int timeout_ms = port__timeout_ms(timeout_ns, due_ns);
+    int ready = port->poller->wait(port, timeout_ms, events, limit ? limit : 1);
+    if (ready < 0 && errno != EINTR)
+      return os_error_map((uint32_t)errno);
+    bool woken = ready > 0 &&
+                 port__dispatch(port, events, (size_t)ready, done, max, count);
+    /* What was ready may have been no use to anybody: then time goes on. */
+    if (woken || *count > 0 || ready == 0 || timeout_ms == 0)
+      return 0;
+  }
+}
+
+void os_port_wake(struct os_port *port) {
+  native_wakeup_raise(&port->wakeup);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The tests' own system calls, POSIX. */
+#define _GNU_SOURCE
+#include "support.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+const struct test_mode test_modes[] = {
+    {"plain", false, OVIO_ENGINE_DEFAULT},
+#ifdef __linux__
+    {"epoll", true, OVIO_ENGINE_EPOLL},
+#endif
+    {"poll", true, OVIO_ENGINE_POLL},
+};
+const size_t test_mode_count = sizeof test_modes / sizeof *test_modes;
+
+bool test_pipe(ovio_handle ends[2], enum test_pipe_kind kind) {
+  if (pipe(ends) != 0)
+    return false;
+  for (int at = 0; at < 2; at++) {
+    fcntl(ends[at], F_SETFD, FD_CLOEXEC);
+    if (kind == TEST_PIPE_OVERLAPPED)
+      fcntl(ends[at], F_SETFL, fcntl(ends[at], F_GETFL) | O_NONBLOCK);
+  }
+  return true;
+}
+
+size_t test_pipe_room(void) {
+  return 65536;
+}
+
+bool test_socket_pair(ovio_handle ends[2]) {
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+    return false;
+  for (int at = 0; at < 2; at++)
+    fcntl(ends[at], F_SETFL, fcntl(ends[at], F_GETFL) | O_NONBLOCK);
+  return true;
+}
+
+bool test_close_handle(ovio_handle handle) {
+  return close(handle) == 0;
+}
+
+ovio_handle test_open_handle(const char *path, bool write, bool overlapped) {
+  (void)overlapped;
+  return open(path, (write ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0600);
+}
+
+int64_t test_handle_position(ovio_handle handle) {
+  return lseek(handle, 0, SEEK_CUR);
+}
+
+ovio_handle test_duplicate(ovio_handle handle) {
+  return fcntl(handle, F_DUPFD_CLOEXEC, 0);
+}
+
+bool test_is_inheritable(ovio_handle handle) {
+  return (fcntl(handle, F_GETFD) & FD_CLOEXEC) == 0;
+}
+
+bool test_handle_move(ovio_handle handle, int64_t position) {
+  return lseek(handle, position, SEEK_SET) == position;
+}
+
+bool test_make_folder(const char *path) {
+  return mkdir(path, 0700) == 0;
+}
+
+bool test_exists(const char *path) {
+  struct stat info;
+  return lstat(path, &info) == 0;
+}
+
+bool test_make_link(const char *target, const char *path, bool is_folder) {
+  (void)is_folder;
+  return symlink(target, path) == 0;
+}
+
+void *test_reserve(size_t length) {
+  void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED)
+    return NULL;
+#ifdef MADV_HUGEPAGE
+  madvise(memory, length, MADV_HUGEPAGE); /* a thousandth of the page faults */
+#endif
+  return memory;
+}
+
+void test_unreserve(void *memory, size_t length) {
+  munmap(memory, length);
+}
+
+static unsigned long count_entries(const char *path) {
+  DIR *dir = opendir(path);
+  unsigned long count = 0;
+  if (!dir)
+    return 0;
+  while (readdir(dir))
+    count++;
+  closedir(dir);
+  return count;
+}
+
+unsigned long test_handles_open(void) {
+  return count_entries("/proc/self/fd");
+}
+
+unsigned long test_threads_alive(void) {
+  return count_entries("/proc/self/task");
+}
+
+static char folder[512];
+
+const char *test_folder(void) {
+  if (folder[0])
+    return folder;
+  const char *parent = getenv("TMPDIR");
+  snprintf(folder, sizeof folder, "%s/ovio-test-%ld", parent ? parent : "/tmp",
+           (long)getpid());
+  if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+    folder[0] = 0;
+  return folder;
+}
+
+static void remove_tree(const char *path) {
+  DIR *dir = opendir(path);
+  if (!dir)
+    return;
+  struct dirent *entry;
+  while ((entry = readdir(dir))) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+      continue;
+    char inner[1024];
+    snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+    if (remove(inner) != 0)
+      remove_tree(inner);
+  }
+  closedir(dir);
+  rmdir(path);
+}
+
+void test_folder_remove(void) {
+  if (folder[0])
+    remove_tree(folder);
+}
+
+bool test_is_wine(void) {
+  return false;
+}
+
+int64_t test_disk_free(void) {
+  struct statvfs info;
+  if (statvfs(test_folder(), &info) != 0)
+    return 0;
+  return (int64_t)info.f_bavail * (int64_t)info.f_frsize;
+}
+
+int64_t test_memory_free(void) {
+  FILE *file = fopen("/proc/meminfo", "r");
+  char line[128];
+  long long kib = 0;
+  while (file && fgets(line, sizeof line, file)) {
+    if (sscanf(line, "MemAvailable: %lld", &kib) == 1)
+      break;
+  }
+  if (file)
+    fclose(file);
+  return kib * 1024;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of the system's calls. */
+#include "win32/side.h"
+
+/* In ntdll.dll, documented, but declared for drivers only. */
+NTSTATUS NTAPI NtReadFile(HANDLE file, HANDLE event, PIO_APC_ROUTINE apc,
+                          PVOID context, PIO_STATUS_BLOCK status, PVOID buffer,
+                          ULONG length, PLARGE_INTEGER offset, PULONG key);
+NTSTATUS NTAPI NtWriteFile(HANDLE file, HANDLE event, PIO_APC_ROUTINE apc,
+                           PVOID context, PIO_STATUS_BLOCK status, PVOID buffer,
+                           ULONG length, PLARGE_INTEGER offset, PULONG key);
+NTSTATUS NTAPI NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK status,
+                                      PVOID information, ULONG length,
+                                      FILE_INFORMATION_CLASS kind);
+
+#define NATIVE_CALL(name) .name = name
+
+NATIVE_CONST struct native_calls native = {
+    NATIVE_CALL(CreateFileW),
+    NATIVE_CALL(CloseHandle),
+    NATIVE_CALL(ReadFile),
+    NATIVE_CALL(WriteFile),
+    NATIVE_CALL(NtReadFile),
+    NATIVE_CALL(NtWriteFile),
+    NATIVE_CALL(NtQueryInformationFile),
+    NATIVE_CALL(CancelIoEx),
+    NATIVE_CALL(CancelSynchronousIo),
+    NATIVE_CALL(CreateIoCompletionPort),
+    NATIVE_CALL(GetQueuedCompletionStatusEx),
+    NATIVE_CALL(PostQueuedCompletionStatus),
+    NATIVE_CALL(SetFileCompletionNotificationModes),
+    NATIVE_CALL(FlushFileBuffers),
+    NATIVE_CALL(SetFileInformationByHandle),
+    NATIVE_CALL(GetFileInformationByHandleEx),
+    NATIVE_CALL(GetFileInformationByHandle),
+    NATIVE_CALL(GetFileSizeEx),
+    NATIVE_CALL(SetFilePointerEx),
+    NATIVE_CALL(SetFileTime),
+    NATIVE_CALL(GetFileType),
+    NATIVE_CALL(GetFileAttributesW),
+    NATIVE_CALL(GetFinalPathNameByHandleW),
+    NATIVE_CALL(GetFullPathNameW),
+    NATIVE_CALL(GetNamedPipeInfo),
+    NATIVE_CALL(GetNamedPipeHandleStateW),
+    NATIVE_CALL(CreateEventW),
+    NATIVE_CALL(DuplicateHandle),
+    NATIVE_CALL(WaitForSingleObject),
+    NATIVE_CALL(WaitForMultipleObjects),
+    NATIVE_CALL(CreateThread),
+    NATIVE_CALL(TlsSetValue),
+    NATIVE_CALL(ConvertThreadToFiberEx),
+    NATIVE_CALL(CreateFiberEx),
+    NATIVE_CALL(getsockopt),
+    NATIVE_CALL(closesocket),
+};
+
+bool native_is_in_dll(void) {
+  static const char here;
+  HMODULE self = NULL;
+  return GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+                                GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                            (LPCWSTR)(const void *)&here, &self) &&
+         self != GetModuleHandleW(NULL);
+}

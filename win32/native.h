@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* The system's headers and the table of its calls. */
+#ifndef OVIO_WIN32_NATIVE_H
+#define OVIO_WIN32_NATIVE_H
+
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef _WIN32_WINNT
+#define _WIN32_WINNT 0x0A00
+#endif
+
+#include <winsock2.h>
+#include <windows.h>
+#include <winternl.h>
+
+/* ---- what the headers of mingw-w64 keep for drivers ---- */
+
+#define NATIVE_STATUS_PENDING        ((NTSTATUS)0x103)
+#define NATIVE_STATUS_ALERTED        ((NTSTATUS)0x101)
+#define NATIVE_FILE_MODE_INFORMATION ((FILE_INFORMATION_CLASS)16)
+/* FILE_SYNCHRONOUS_IO_ALERT and _NONALERT: what an overlapped handle lacks. */
+#define NATIVE_FILE_SYNCHRONOUS      0x30u
+
+/* ---- the calls that can fail, each replaceable by a test ---- */
+
+#ifdef OVIO_TESTING
+#define NATIVE_CONST
+#else
+#define NATIVE_CONST const
+#endif
+
+/* clang-format off */
+struct native_calls {
+  HANDLE (WINAPI *CreateFileW)(LPCWSTR, DWORD, DWORD, LPSECURITY_ATTRIBUTES,
+      DWORD, DWORD, HANDLE);
+  BOOL (WINAPI *CloseHandle)(HANDLE);
+  BOOL (WINAPI *ReadFile)(HANDLE, LPVOID, DWORD, LPDWORD, LPOVERLAPPED);
+  BOOL (WINAPI *WriteFile)(HANDLE, LPCVOID, DWORD, LPDWORD, LPOVERLAPPED);
+  NTSTATUS (WINAPI *NtReadFile)(HANDLE, HANDLE, PIO_APC_ROUTINE, PVOID,
+      PIO_STATUS_BLOCK, PVOID, ULONG, PLARGE_INTEGER, PULONG);
+  NTSTATUS (WINAPI *NtWriteFile)(HANDLE, HANDLE, PIO_APC_ROUTINE, PVOID,
+      PIO_STATUS_BLOCK, PVOID, ULONG, PLARGE_INTEGER, PULONG);
+  NTSTATUS (WINAPI *NtQueryInformationFile)(HANDLE, PIO_STATUS_BLOCK, PVOID,
+      ULONG, FILE_INFORMATION_CLASS);
+  BOOL (WINAPI *CancelIoEx)(HANDLE, LPOVERLAPPED);
+  BOOL (WINAPI *CancelSynchronousIo)(HANDLE);
+  HANDLE (WINAPI *CreateIoCompletionPort)(HANDLE, HANDLE, ULONG_PTR, DWORD);
+  BOOL (WINAPI *GetQueuedCompletionStatusEx)(HANDLE, LPOVERLAPPED_ENTRY, ULONG,
+      PULONG, DWORD, BOOL);
+  BOOL (WINAPI *PostQueuedCompletionStatus)(HANDLE, DWORD, ULONG_PTR,
+      LPOVERLAPPED);
+  BOOL (WINAPI *SetFileCompletionNotificationModes)(HANDLE, UCHAR);
+  BOOL (WINAPI *FlushFileBuffers)(HANDLE);
+  BOOL (WINAPI *SetFileInformationByHandle)(HANDLE, FILE_INFO_BY_HANDLE_CLASS,
+      LPVOID, DWORD);
+  BOOL (WINAPI *GetFileInformationByHandleEx)(HANDLE, FILE_INFO_BY_HANDLE_CLASS,
+      LPVOID, DWORD);
+  BOOL (WINAPI *GetFileInformationByHandle)(HANDLE,
+      LPBY_HANDLE_FILE_INFORMATION);
+  BOOL (WINAPI *GetFileSizeEx)(HANDLE, PLARGE_INTEGER);
+  BOOL (WINAPI *SetFilePointerEx)(HANDLE, LARGE_INTEGER, PLARGE_INTEGER, DWORD);
+  BOOL (WINAPI *SetFileTime)(HANDLE, const FILETIME *, const FILETIME *,
+      const FILETIME *);
+  DWORD (WINAPI *GetFileType)(HANDLE);
+  DWORD (WINAPI *GetFileAttributesW)(LPCWSTR);
+  DWORD (WINAPI *GetFinalPathNameByHandleW)(HANDLE, LPWSTR, DWORD, DWORD);
+  DWORD (WINAPI *GetFullPathNameW)(LPCWSTR, DWORD, LPWSTR, LPWSTR *);
+  BOOL (WINAPI *GetNamedPipeInfo)(HANDLE, LPDWORD, LPDWORD, LPDWORD, LPDWORD);
+  BOOL (WINAPI *GetNamedPipeHandleStateW)(HANDLE, LPDWORD, LPDWORD, LPDWORD,
+      LPDWORD, LPWSTR, DWORD);
+  HANDLE (WINAPI *CreateEventW)(LPSECURITY_ATTRIBUTES, BOOL, BOOL, LPCWSTR);
+  BOOL (WINAPI *DuplicateHandle)(HANDLE, HANDLE, HANDLE, LPHANDLE, DWORD, BOOL,
+      DWORD);
+  DWORD (WINAPI *WaitForSingleObject)(HANDLE, DWORD);
+  DWORD (WINAPI *WaitForMultipleObjects)(DWORD, const HANDLE *, BOOL, DWORD);
+  HANDLE (WINAPI *CreateThread)(LPSECURITY_ATTRIBUTES, SIZE_T,
+      LPTHREAD_START_ROUTINE, LPVOID, DWORD, LPDWORD);
+  BOOL (WINAPI *TlsSetValue)(DWORD, LPVOID);
+  LPVOID (WINAPI *ConvertThreadToFiberEx)(LPVOID, DWORD);
+  LPVOID (WINAPI *CreateFiberEx)(SIZE_T, SIZE_T, DWORD, LPFIBER_START_ROUTINE,
+      LPVOID);
+  int (WINAPI *getsockopt)(SOCKET, int, int, char *, int *);
+  int (WINAPI *closesocket)(SOCKET);
+};
+/* clang-format on */
+
+extern NATIVE_CONST struct native_calls native;
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* The I/O completion port.
+ *
+ * RULE. Every bound handle is in skip mode
+ * (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS): exactly one packet comes if and only
+ * if the call said ERROR_IO_PENDING. Then the io is the kernel's until its
+ * packet has been taken out; also a cancelled one. All else is finished inside
+ * os_port_start().
+ *
+ * FOREIGN PACKETS. A duplicated handle shares the file object, its port and its
+ * key (MS: CreateIoCompletionPort), so packets of I/O that is not ours can come
+ * out here. Their OVERLAPPED may be gone or smaller than ours: it is looked up
+ * by address in a table of the ios in flight, never looked into. The chains of
+ * the table run through the ios.
+ *
+ * AGAIN. A read of a pipe that succeeds with 0 bytes was an empty message, not
+ * the end. It is started again here, unless it was cancelled.
+ *
+ * The loop's thread owns all but the handle and `woken`. */
+#include "win32/side.h"
+
+#include "common/memory.h"
+
+enum { BUCKETS = 1024, BATCH_MAX = 64 };
+
+#define PORT_KEY ((ULONG_PTR)1)
+
+/* In os_io.native, while it is pending. */
+struct pending {
+  OVERLAPPED overlapped;
+  struct os_io *next; /* of the same bucket */
+  bool cancelled;
+};
+
+_Static_assert(sizeof(struct pending) <= sizeof(((struct os_io *)0)->native),
+               "os_io");
+
+struct os_port {
+  HANDLE handle;
+  atomic_bool woken; /* a packet for that is in the port */
+  struct os_io *buckets[BUCKETS];
+};
+
+static struct pending *pending__of(struct os_io *io) {
+  return (struct pending *)(void *)io->native;
+}
+
+/* ---- the ios in flight ---- */
+
+static struct os_io **port__bucket(struct os_port *port, const void *address) {
+  /* The low bits are the same for all: ops are aligned, and on stacks. */
+  uintptr_t bits = (uintptr_t)address >> 4;
+  return &port->buckets[(bits ^ bits >> 10 ^ bits >> 20) % BUCKETS];
+}
+
+static void port__insert(struct os_port *port, struct os_io *io) {
+  struct os_io **bucket = port__bucket(port, io);
+  pending__of(io)->next = *bucket;
+  *bucket = io;
+}
+
+static void port__remove(struct os_port *port, struct os_io *io) {
+  struct os_io **at = port__bucket(port, io);
+  while (*at != io)
+    at = &pending__of(*at)->next;
+  *at = pending__of(io)->next;
+}
+
+/* The io with this OVERLAPPED, or NULL: somebody else's. */
+static struct os_io *port__find(struct os_port *port,
+                                const OVERLAPPED *overlapped) {
+  uintptr_t address = (uintptr_t)overlapped - offsetof(struct os_io, native);
+  struct os_io *io = *port__bucket(port, (void *)address);
+  while (io && (uintptr_t)io != address)
+    io = pending__of(io)->next;
+  return io;
+}
+
+/* ---- create, destroy ---- */
+
+int os_port_create(struct os_port **out, unsigned engine) {
+  if (engine != OVIO_ENGINE_DEFAULT && engine != OVIO_ENGINE_IOCP)
+    return OVIO_ENOTSUP;
+  struct os_port *port = memory_allocate(sizeof *port);
+  if (!port)
+    return OVIO_ENOMEM;
+  port->handle =
+      native.CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
+  if (!port->handle) {
+    DWORD error = GetLastError();
+    memory_free(port);
+    return os_error_map(error);
+  }
+  *out = port;
+  return 0;
+}
+
+void os_port_destroy(struct os_port *port) {
+  native.CloseHandle(port->handle);
+  memory_free(port);
+}
+
+const char *os_port_name(const struct os_port *port) {
+  (void)port;
+  return "iocp";
+}
+
+const char *os_port_route(void) {
+  return "completion";
+}
+
+/* ---- bind ---- */
+
+int os_port_bind(struct os_port *port, struct os_file *file) {
+  HANDLE handle = (HANDLE)file->handle;
+  if (!(file->traits & OS_TRAIT_PORTABLE))
+    return OVIO_ENOTSUP;
+  /* In this order: where the handle is bound to somebody else's port, it fails,
+   * and skip mode would have taken that owner's packets away. */
+  if (!native.CreateIoCompletionPort(handle, port->handle, PORT_KEY, 0))
+    return os_error_map(GetLastError());
+  if (!native.SetFileCompletionNotificationModes(
+          handle,
+          FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE))
+    return os_error_map(GetLastError());
+  return 0;
+}
+
+void os_port_forget(struct os_port *port, struct os_file *file) {
+  (void)port; /* the association is for the file object's life */
+  (void)file;
+}
+
+/* ---- start ---- */
+
+static void port__set_offset(OVERLAPPED *overlapped, int64_t offset) {
+  uint64_t bits = offset == OVIO_HERE ? 0 : (uint64_t)offset;
+  if (offset == OS_APPEND)
+    bits = UINT64_MAX; /* both halves 0xFFFFFFFF: the end (MS: WriteFile) */
+  overlapped->Offset = (DWORD)bits;
+  overlapped->OffsetHigh = (DWORD)(bits >> 32);
+}
+
+/* Leaves GetLastError() as WriteFile did; the io may be gone after that. */
+static BOOL port__write(const struct os_transfer *transfer,
+                        OVERLAPPED *overlapped) {
+  bool append = native_append_begin(transfer);
+  BOOL fine =
+      native.WriteFile((HANDLE)transfer->file->handle, transfer->iov->iov_base,
+                       (DWORD)transfer->iov->iov_len, NULL, overlapped);
+  DWORD error = GetLastError();
+  native_append_end(append);
+  SetLastError(error);
+  return fine;
+}
+
+static BOOL port__call(struct os_io *io) {
+  const struct os_transfer *transfer = &io->transfer;
+  HANDLE handle = (HANDLE)transfer->file->handle;
+  void *buffer = transfer->iov->iov_base;
+  DWORD length = (DWORD)transfer->iov->iov_len;
+  OVERLAPPED *overlapped = &pending__of(io)->overlapped;
+  if (transfer->write)
+    return port__write(transfer, overlapped);
+  return native.ReadFile(handle, buffer, length, NULL, overlapped);
+}
+
+bool os_port_start(struct os_port *port, struct os_io *io) {
+  struct pending *pending = pending__of(io);
+  for (;;) {
+    *pending = (struct pending){.cancelled = false};
+    port__set_offset(&pending->overlapped, io->transfer.offset);
+    port__insert(port, io); /* before: afterwards it is the kernel's */
+    BOOL fine = port__call(io);
+    DWORD error = fine ? NO_ERROR : GetLastError();
+    if (error == ERROR_IO_PENDING)
+      return true;
+    port__remove(port, io);
+    io->result = native_outcome(error, pending->overlapped.InternalHigh,
+                                io->transfer.write);
+    if (!fine || !native_is_empty_message(&io->transfer, 0, io->result))
+      return false;
+  }
+}
+
+bool os_port_cancel(struct os_port *port, struct os_io *io) {
+  (void)port;
+  pending__of(io)->cancelled = true;
+  /* ERROR_NOT_FOUND: its packet is on the way. */
+  native.CancelIoEx((HANDLE)io->transfer.file->handle,
+                    &pending__of(io)->overlapped);
+  return false;
+}
+
+/* ---- wait ---- */
+
+/* A packet with the address of an io of ours; true: it is finished. */
+static bool port__complete(struct os_port *port, struct os_io *io) {
+  struct pending *pending = pending__of(io);
+  /* An NTSTATUS in the low half; Wine 8 leaves rubbish in the high one. */
+  NTSTATUS status = (NTSTATUS)(ULONG)pending->overlapped.Internal;
+  /* Not its packet, but one too many of a call that finished at once: the
+   * kernel still has this io. */
+  if (status == NATIVE_STATUS_PENDING)
+    return false;
+  port__remove(port, io);
+  ULONG_PTR moved = pending->overlapped.InternalHigh;
+  io->result = native_status_outcome(status, moved, io->transfer.write);
+  if (!native_is_empty_message(&io->transfer, status, io->result))
+    return true;
+  if (pending->cancelled) {
+    io->result = native_failure(ERROR_OPERATION_ABORTED);
+    return true;
+  }
+  return !os_port_start(port, io);
+}
+
+static size_t port__dispatch(struct os_port *port,
+                             const OVERLAPPED_ENTRY *entries, ULONG taken,
+                             struct os_io **done) {
+  size_t count = 0;
+  for (ULONG at = 0; at < taken; at++) {
+    if (entries[at].lpCompletionKey != PORT_KEY) {
+      atomic_store(&port->woken, false);
+      continue;
+    }
+    struct os_io *io = port__find(port, entries[at].lpOverlapped);
+    if (io && port__complete(port, io))
+      done[count++] = io;
+  }
+  return count;
+}
+
+enum { NS_PER_MS = 1000000 };
+
+/* Whole milliseconds, rounded up: rounded down, the last one would spin. */
+static DWORD port__timeout_ms(int64_t timeout_ns, int64_t due_ns) {
+  if (timeout_ns <= 0)
+    return timeout_ns < 0 ? INFINITE : 0;
+  int64_t left_ns = due_ns - os_clock_ns();
+  if (left_ns <= 0)
+    return 0;
+  int64_t left_ms = (left_ns - 1) / NS_PER_MS + 1;
+  return left_ms < INFINITE ? (DWORD)left_ms : INFINITE - 1;
+}
+
+static int64_t port__due_ns(int64_t timeout_ns) {
+  if (timeout_ns <= 0)
+    return 0;
+  int64_t now_ns = os_clock_ns();
+  return timeout_ns < INT64_MAX - now_ns ? now_ns + timeout_ns : INT64_MAX;
+}
+
+int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
+                 size_t max, size_t *count) {
+  OVERLAPPED_ENTRY entries[BATCH_MAX];
+  ULONG room = max < BATCH_MAX ? (ULONG)max : BATCH_MAX;
+  int64_t due_ns = port__due_ns(timeout_ns);
+  *count = 0;
+  DWORD left_ms = port__timeout_ms(timeout_ns, due_ns);
+  for (;;) {
+    ULONG taken = 0;
+    if (native.GetQueuedCompletionStatusEx(port->handle, entries, room, &taken,
+                                           left_ms, FALSE)) {
+      *count = port__dispatch(port, entries, taken, done);
+      return 0;
+    }
+    DWORD error = GetLastError();
+    if (error != WAIT_TIMEOUT)
+      return os_error_map(error);
+    /* It may come back early (libuv core.c); then the rest is waited for. */
+    left_ms = port__timeout_ms(timeout_ns, due_ns);
+    if (left_ms == 0 || timeout_ns == 0)
+      return 0;
+  }
+}
+
+/* At most one packet at a time. Posting fails only for want of memory, and then
+ * the loop would sleep on: so it is tried again, for some seconds. */
+void os_port_wake(struct os_port *port) {
+  if (atomic_exchange(&port->woken, true))
+    return;
+  for (int round = 0; round < 5000; round++) {
+    if (native.PostQueuedCompletionStatus(port->handle, 0, 0, NULL))
+      return;
+    Sleep(1);
+  }
+  atomic_store(&port->woken, false);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this side share with each other. */
+#ifndef OVIO_WIN32_SIDE_H
+#define OVIO_WIN32_SIDE_H
+
+#include "win32/native.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "common/os.h"
+
+/* ---- native.c ---- */
+
+/* Whether this code may be unloaded while the process goes on. In a program it
+ * must leave the system's objects alone at exit: other threads still run. */
+bool native_is_in_dll(void);
+
+/* ---- error.c ---- */
+
+/* What a call answers that failed with this code, or with GetLastError()'s. */
+struct os_result native_failure(DWORD error);
+struct os_result native_last_failure(void);
+/* What became of a transfer: the one place where the three forms of the end of
+ * a file, and the codes that are no failures, become a byte count. The first is
+ * for GetLastError()'s number or NO_ERROR. */
+struct os_result native_outcome(DWORD error, ULONG_PTR moved, bool write);
+struct os_result native_status_outcome(NTSTATUS status, ULONG_PTR moved,
+                                       bool write);
+
+/* ---- thread.c ---- */
+
+/* 0 if os_local_set() cannot fail on this thread. */
+int native_locals_prepare(void);
+
+/* What a struct os_waiter is. */
+struct native_waiter {
+  HANDLE thread; /* for CancelSynchronousIo */
+  HANDLE event;  /* manual reset: interrupted */
+};
+struct native_waiter *native_waiter_of(struct os_waiter *waiter);
+
+/* ---- file.c ---- */
+
+/* A read of a pipe that succeeded with 0 bytes: an empty message, or a write of
+ * nothing. Not the end: that is a failure. To be read again. */
+bool native_is_empty_message(const struct os_transfer *transfer,
+                             NTSTATUS status, struct os_result result);
+
+/* Around the call of a write to the end. Windows does it as one; Wine asks for
+ * the end first and writes there then, so that appends of two threads can meet:
+ * under Wine those of this process take turns. */
+bool native_append_begin(const struct os_transfer *transfer);
+void native_append_end(bool begun);
+
+#ifdef OVIO_TESTING
+/* Events that wait for the next synchronous call of an overlapped handle. */
+unsigned native_events_kept(void);
+#endif
+
+/* ---- path.c ---- */
+
+/* `path` as the system takes it, in memory of the caller's from then on
+ * (memory_free); `dir` NULL: the current directory. 0 or an error. */
+struct os_result native_path(wchar_t **out, HANDLE dir, const char *path);
+
+#endif
