@@ -136,6 +136,9 @@ void op_execute(struct op *op, struct os_waiter *waiter) {
   case OP_CLOSE:
     result = file_close_now(file);
     break;
+  case OP_CALL:
+    result = op->u.call.run(op->u.call.argument, waiter);
+    break;
   default:
     break;
   }
@@ -164,23 +167,14 @@ static void op__leave(struct op *op) {
 /* The counterpart: an error, and nothing has happened; nobody has been able to
  * ask the op to end. */
 static int op__enter(struct op *op) {
+  struct file *file = op->code == OP_OPEN ? op->u.open.dir : op->file;
   int error = 0;
-  switch (op->code) {
-  case OP_OPEN:
-    if (op->u.open.dir)
-      return file_register(op->u.open.dir, op);
+  if (op->code == OP_CLOSE)
+    error = file_begin_close(file, op);
+  else if (file)
+    return file_register(file, op);
+  else
     op->granted = true;
-    break;
-  case OP_SLEEP:
-  case OP_POST:
-    op->granted = true;
-    break;
-  case OP_CLOSE:
-    error = file_begin_close(op->file, op);
-    break;
-  default:
-    return file_register(op->file, op);
-  }
   if (!error)
     op_activate(op);
   return error;
@@ -482,6 +476,14 @@ int64_t op_perform(struct op *op) {
   if (!runner->task)
     return op__perform_in_callback(op);
   return op__perform_in_task(op, runner->task);
+}
+
+int64_t op_perform_call(struct file *file, op_call *run, void *argument) {
+  struct op op;
+  op_init(&op, OP_CALL, file);
+  op.u.call.run = run;
+  op.u.call.argument = argument;
+  return op_perform(&op);
 }
 
 /* ---- cancelling ---- */

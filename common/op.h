@@ -26,8 +26,13 @@ enum op_code {
   OP_OPEN,
   OP_CLOSE,
   OP_SLEEP,
-  OP_POST
+  OP_POST,
+  OP_CALL
 };
+
+/* OP_CALL: a system call which may block, and needs nothing else of an op. With
+ * a waiter it gives up when interrupted, where it can. */
+typedef struct os_result op_call(void *argument, struct os_waiter *waiter);
 
 /* Where an active op is; changed by the loop's thread alone. */
 enum op_phase {
@@ -68,7 +73,7 @@ struct op {
   unsigned char phase; /* also under the file's lock for ARRIVING -> QUEUED */
   unsigned char turn;  /* which of the file's turns; TURN_NONE */
   struct loop *loop;   /* NULL: a plain thread's, which waits in `parker` */
-  struct file *file;   /* NULL for OP_SLEEP and OP_POST */
+  struct file *file;   /* NULL for OP_SLEEP, OP_POST; may be for OP_CALL */
   struct task *task;   /* resumed at the end, or `done` is called */
   ovio_done *done;
   struct parker *parker;
@@ -97,6 +102,10 @@ struct op {
       int64_t access_ns;
       int64_t modify_ns;
     } times;
+    struct {
+      op_call *run;
+      void *argument;
+    } call;
     unsigned sync_flags;
     int64_t size;
     int64_t due_ns; /* OP_SLEEP */
@@ -116,6 +125,8 @@ void op_activate(struct op *op);
 
 /* Does it, the way the caller's context asks for, and returns its result. */
 int64_t op_perform(struct op *op);
+/* The same for an OP_CALL; `file`, if any, stays open meanwhile. */
+int64_t op_perform_call(struct file *file, op_call *run, void *argument);
 /* Starts it on its loop, from any thread. */
 int op_start(struct op *op);
 
