@@ -31,7 +31,7 @@ _Static_assert(_Alignof(struct file) <= _Alignof(struct ovio_file),
   (FLAGS_ADOPT | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_TRUNCATE | OVIO_SYNC |    \
    OVIO_NOFOLLOW | OVIO_INHERIT | OVIO_SEQUENTIAL | OVIO_RANDOM)
 
-static struct file *file__of(struct ovio_file *file) {
+struct file *file_of(struct ovio_file *file) {
   return (struct file *)(void *)file;
 }
 
@@ -171,8 +171,7 @@ bool file_abandon_turn(struct file *file, struct op *op) {
 
 /* ---- open, adopt, release, close ---- */
 
-static void file__install(struct file *file, const struct os_file *os,
-                          unsigned flags) {
+void file_install(struct file *file, const struct os_file *os, unsigned flags) {
   file->os = *os;
   file->flags = flags;
   file->position = os->position;
@@ -187,7 +186,7 @@ struct os_result file_open_now(struct file *file, struct op *op) {
       os_file_open(&os, dir ? &dir->os : NULL, op->u.open.path,
                    op->u.open.flags, op->u.open.mode);
   if (result.value == 0)
-    file__install(file, &os, op->u.open.flags);
+    file_install(file, &os, op->u.open.flags);
   return result;
 }
 
@@ -209,17 +208,17 @@ static int file__check_flags(unsigned flags, unsigned known) {
 static int file__prepare_open(struct op *op, struct ovio_file *file,
                               struct ovio_file *dir, const char *path,
                               unsigned flags, unsigned mode) {
-  *file__of(file) = (struct file){0};
+  *file_of(file) = (struct file){0};
   op->u.open.path = path;
-  op->u.open.dir = file__of(dir);
+  op->u.open.dir = file_of(dir);
   op->u.open.flags = flags;
   op->u.open.mode = mode;
   int error = path ? file__check_flags(flags, FLAGS_OPEN) : OVIO_EINVAL;
   if (error)
     return error;
-  if (dir && !(atomic_load(&file__of(dir)->state) & FILE_OPEN))
+  if (dir && !(atomic_load(&file_of(dir)->state) & FILE_OPEN))
     return OVIO_EBADF;
-  if (dir && file__of(dir)->os.kind != OS_KIND_DIRECTORY)
+  if (dir && file_of(dir)->os.kind != OS_KIND_DIRECTORY)
     return OVIO_ENOTDIR;
   return os_path_check(path);
 }
@@ -229,7 +228,7 @@ int ovio_openat(struct ovio_file *file, struct ovio_file *dir, const char *path,
   if (!file)
     return (int)runner_answer(OVIO_EINVAL, 0);
   struct op op;
-  op_init(&op, OP_OPEN, file__of(file));
+  op_init(&op, OP_OPEN, file_of(file));
   int error = file__prepare_open(&op, file, dir, path, flags, mode);
   if (error)
     return (int)runner_answer(error, 0);
@@ -249,7 +248,7 @@ int ovio_start_open(struct ovio_loop *loop, struct ovio_op *public_op,
   if (!file)
     return OVIO_EINVAL;
   int error = op_claim(public_op, (struct loop *)loop, done, OP_OPEN,
-                       file__of(file), &op);
+                       file_of(file), &op);
   if (error)
     return error;
   error = file__prepare_open(op, file, dir, path, flags, mode);
@@ -260,7 +259,7 @@ int ovio_adopt(struct ovio_file *public_file, ovio_handle handle,
                unsigned flags) {
   if (!public_file)
     return (int)runner_answer(OVIO_EINVAL, 0);
-  struct file *file = file__of(public_file);
+  struct file *file = file_of(public_file);
   *file = (struct file){0};
   int error = file__check_flags(flags, FLAGS_ADOPT);
   if (error)
@@ -270,7 +269,7 @@ int ovio_adopt(struct ovio_file *public_file, ovio_handle handle,
   if (result.value == 0) {
     if (os.traits & OS_TRAIT_APPEND)
       flags |= OVIO_APPEND;
-    file__install(file, &os, flags);
+    file_install(file, &os, flags);
   }
   return (int)runner_answer(result.value, result.native);
 }
@@ -313,7 +312,7 @@ static void file__reopen(struct file *file) {
 }
 
 ovio_handle ovio_release(struct ovio_file *public_file) {
-  struct file *file = file__of(public_file);
+  struct file *file = file_of(public_file);
   if (!file || !file__shut(file))
     return OVIO_NO_HANDLE;
   file__await_users(file);
@@ -373,10 +372,10 @@ struct os_result file_close_now(struct file *file) {
 int ovio_close(struct ovio_file *file) {
   if (!file)
     return (int)runner_answer(OVIO_EINVAL, 0);
-  if (!(atomic_load(&file__of(file)->state) & FILE_OPEN))
+  if (!(atomic_load(&file_of(file)->state) & FILE_OPEN))
     return (int)runner_answer(OVIO_EBADF, 0); /* in a callback, too */
   struct op op;
-  op_init(&op, OP_CLOSE, file__of(file));
+  op_init(&op, OP_CLOSE, file_of(file));
   return (int)op_perform(&op);
 }
 
@@ -386,7 +385,7 @@ int ovio_start_close(struct ovio_loop *loop, struct ovio_op *public_op,
   if (!file)
     return OVIO_EINVAL;
   int error = op_claim(public_op, (struct loop *)loop, done, OP_CLOSE,
-                       file__of(file), &op);
+                       file_of(file), &op);
   return error ? error : op_start(op);
 }
 
@@ -608,13 +607,13 @@ static int64_t file__transfer(const struct request *request) {
 int64_t ovio_readv(struct ovio_file *file, const struct ovio_iovec *iov,
                    size_t count, int64_t offset) {
   return file__transfer(
-      &(struct request){file__of(file), iov, count, offset, false});
+      &(struct request){file_of(file), iov, count, offset, false});
 }
 
 int64_t ovio_writev(struct ovio_file *file, const struct ovio_iovec *iov,
                     size_t count, int64_t offset) {
   return file__transfer(
-      &(struct request){file__of(file), iov, count, offset, true});
+      &(struct request){file_of(file), iov, count, offset, true});
 }
 
 int64_t ovio_read(struct ovio_file *file, void *buffer, size_t length,
@@ -659,14 +658,14 @@ static int file__start_transfer(struct ovio_loop *loop,
 int ovio_start_readv(struct ovio_loop *loop, struct ovio_op *op,
                      struct ovio_file *file, const struct ovio_iovec *iov,
                      size_t count, int64_t offset, ovio_done *done) {
-  struct request request = {file__of(file), iov, count, offset, false};
+  struct request request = {file_of(file), iov, count, offset, false};
   return file__start_transfer(loop, op, &request, false, done);
 }
 
 int ovio_start_writev(struct ovio_loop *loop, struct ovio_op *op,
                       struct ovio_file *file, const struct ovio_iovec *iov,
                       size_t count, int64_t offset, ovio_done *done) {
-  struct request request = {file__of(file), iov, count, offset, true};
+  struct request request = {file_of(file), iov, count, offset, true};
   return file__start_transfer(loop, op, &request, false, done);
 }
 
@@ -674,7 +673,7 @@ int ovio_start_read(struct ovio_loop *loop, struct ovio_op *op,
                     struct ovio_file *file, void *buffer, size_t length,
                     int64_t offset, ovio_done *done) {
   struct ovio_iovec whole = {buffer, length};
-  struct request request = {file__of(file), &whole, 1, offset, false};
+  struct request request = {file_of(file), &whole, 1, offset, false};
   return file__start_transfer(loop, op, &request, true, done);
 }
 
@@ -682,7 +681,7 @@ int ovio_start_write(struct ovio_loop *loop, struct ovio_op *op,
                      struct ovio_file *file, const void *buffer, size_t length,
                      int64_t offset, ovio_done *done) {
   struct ovio_iovec whole = {(void *)(uintptr_t)buffer, length};
-  struct request request = {file__of(file), &whole, 1, offset, true};
+  struct request request = {file_of(file), &whole, 1, offset, true};
   return file__start_transfer(loop, op, &request, true, done);
 }
 
@@ -691,16 +690,16 @@ int ovio_start_write(struct ovio_loop *loop, struct ovio_op *op,
 static int file__check_open(struct ovio_file *file, unsigned needs) {
   if (!file)
     return OVIO_EINVAL;
-  if (!(atomic_load(&file__of(file)->state) & FILE_OPEN))
+  if (!(atomic_load(&file_of(file)->state) & FILE_OPEN))
     return OVIO_EBADF;
-  return (file__of(file)->flags & needs) == needs ? 0 : OVIO_EBADF;
+  return (file_of(file)->flags & needs) == needs ? 0 : OVIO_EBADF;
 }
 
 static int file__check_disk(struct ovio_file *file, unsigned needs) {
   int error = file__check_open(file, needs);
   if (error)
     return error;
-  return file__of(file)->os.kind == OS_KIND_DISK ? 0 : OVIO_ESPIPE;
+  return file_of(file)->os.kind == OS_KIND_DISK ? 0 : OVIO_ESPIPE;
 }
 
 int ovio_sync(struct ovio_file *file, unsigned flags) {
@@ -710,7 +709,7 @@ int ovio_sync(struct ovio_file *file, unsigned flags) {
   if (error)
     return (int)runner_answer(error, 0);
   struct op op;
-  op_init(&op, OP_SYNC, file__of(file));
+  op_init(&op, OP_SYNC, file_of(file));
   op.u.sync_flags = flags;
   return (int)op_perform(&op);
 }
@@ -725,7 +724,7 @@ int ovio_truncate(struct ovio_file *file, int64_t size) {
   if (error)
     return (int)runner_answer(error, 0);
   struct op op;
-  op_init(&op, OP_TRUNCATE, file__of(file));
+  op_init(&op, OP_TRUNCATE, file_of(file));
   op.u.size = size;
   return (int)op_perform(&op);
 }
@@ -735,7 +734,7 @@ int64_t ovio_size(struct ovio_file *file) {
   if (error)
     return runner_answer(error, 0);
   struct op op;
-  op_init(&op, OP_SIZE, file__of(file));
+  op_init(&op, OP_SIZE, file_of(file));
   return op_perform(&op);
 }
 
@@ -746,7 +745,7 @@ int64_t ovio_seek(struct ovio_file *file, int64_t offset, int whence) {
   if (error)
     return runner_answer(error, 0);
   struct op op;
-  op_init(&op, OP_SEEK, file__of(file));
+  op_init(&op, OP_SEEK, file_of(file));
   op.turn = TURN_POSITION;
   op.u.seek.offset = offset;
   op.u.seek.whence = whence;
@@ -758,7 +757,7 @@ int ovio_stat(struct ovio_file *file, struct ovio_stat *out) {
   if (error)
     return (int)runner_answer(error, 0);
   struct op op;
-  op_init(&op, OP_STAT, file__of(file));
+  op_init(&op, OP_STAT, file_of(file));
   op.u.stat.out = out;
   return (int)op_perform(&op);
 }
@@ -769,7 +768,7 @@ int ovio_set_times(struct ovio_file *file, int64_t access_ns,
   if (error)
     return (int)runner_answer(error, 0);
   struct op op;
-  op_init(&op, OP_SET_TIMES, file__of(file));
+  op_init(&op, OP_SET_TIMES, file_of(file));
   op.u.times.access_ns = access_ns;
   op.u.times.modify_ns = modify_ns;
   return (int)op_perform(&op);
@@ -780,7 +779,7 @@ static int file__claim(struct ovio_loop *loop, struct ovio_op *public_op,
                        struct ovio_file *file, enum op_code code, int error,
                        ovio_done *done, struct op **op) {
   int claimed =
-      op_claim(public_op, (struct loop *)loop, done, code, file__of(file), op);
+      op_claim(public_op, (struct loop *)loop, done, code, file_of(file), op);
   if (claimed)
     return claimed;
   return error ? op_unclaim(*op, error) : 0;

@@ -35,6 +35,10 @@ struct file {
   struct op *closer; /* waits for `ops` to be empty */
 };
 
+struct file *file_of(struct ovio_file *file);
+/* Makes an open file of a closed one; the handle is the file's from then on. */
+void file_install(struct file *file, const struct os_file *os, unsigned flags);
+
 /* Adds an op to those in flight and asks for its turn (op->granted).
  * OVIO_EBADF; for a plain thread also OVIO_EDEADLK, when those before it cannot
  * end, and OVIO_EWOULDBLOCK. */

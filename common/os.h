@@ -46,6 +46,11 @@ struct os_result {
  * through RtlNtStatusToDosError first), or errno's. Unknown: OVIO_EUNKNOWN. */
 int os_error_map(uint32_t native);
 
+/* ---- random.c ---- */
+
+/* Bytes that nobody can guess. 0 or an error. */
+int os_random(void *bytes, size_t length);
+
 /* ---- thread.c ---- */
 
 /* A mutex. os_lock_init cannot fail. Not recursive. */
@@ -189,6 +194,14 @@ struct os_result os_file_stat(const struct os_file *file,
                               struct ovio_stat *out);
 struct os_result os_file_set_times(const struct os_file *file,
                                    int64_t access_ns, int64_t modify_ns);
+
+/* ---- pipe.c ---- */
+
+/* A pipe between ends[0], which reads, and ends[1], which writes. Of each end's
+ * flags these count: OVIO_BLOCKING: a synchronous one, for another program;
+ * OVIO_INHERIT; OVIO_NONBLOCK. */
+struct os_result os_pipe_create(struct os_file ends[2],
+                                const unsigned flags[2]);
 
 /* ---- port.c ---- */
 

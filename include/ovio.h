@@ -376,6 +376,20 @@ OVIO_API const char *ovio_file_route(const struct ovio_file *file,
  * several calls. For tests, and for systems short of pinned memory. */
 OVIO_API void ovio_set_max_transfer(size_t bytes);
 
+/* ------------------------------------------------------------------- pipes */
+
+/* ovio_pipe: a pipe: what is written to ends[1] comes out of ends[0].
+ *   ends   two files, overwritten without being read; each is closed by
+ *          ovio_close(). After a failure both are closed files.
+ *   flags  0, or of OVIO_BLOCKING (synchronous ends, for another program),
+ *          OVIO_INHERIT, OVIO_INLINE, OVIO_NONBLOCK (POSIX), for both ends.
+ * Both ends work in a loop: overlapped on Windows, non-blocking on POSIX. When
+ * ends[1] is closed the reader gets 0; when ends[0] is, the writer OVIO_EPIPE.
+ * Thread: any; never waits. Errors: EINVAL, EMFILE, ENOBUFS, ENOMEM.
+ * System: pipe2(2); CreateNamedPipeW with one instance, for local clients only,
+ * under a name that nobody can guess, and CreateFileW. */
+OVIO_API int ovio_pipe(struct ovio_file ends[2], unsigned flags);
+
 /* -------------------------------------------------------------------- loop */
 
 enum ovio_engine {

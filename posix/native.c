@@ -73,6 +73,7 @@ NATIVE_CONST struct native_calls native = {
     .ftruncate = ftruncate,
     .futimens = futimens,
     .pipe = pipe,
+    .getentropy = getentropy,
     .mmap = mmap,
     .munmap = munmap,
     .mprotect = mprotect,
@@ -83,6 +84,9 @@ NATIVE_CONST struct native_calls native = {
 #endif
 #if NATIVE_HAS_STATX
     .statx = statx,
+#endif
+#if NATIVE_HAS_PIPE2
+    .pipe2 = pipe2,
 #endif
 #if NATIVE_HAS_EVENTFD
     .eventfd = eventfd,

@@ -29,6 +29,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/random.h> /* getentropy(3) on macOS */
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -55,6 +56,10 @@
 
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
 #define NATIVE_HAS_FADVISE 1
+#endif
+
+#if !defined(__APPLE__)
+#define NATIVE_HAS_PIPE2 1
 #endif
 
 #if !defined(__APPLE__) && !defined(__OpenBSD__)
@@ -157,6 +162,7 @@ struct native_calls {
   int (*ftruncate)(int fd, off_t size);
   int (*futimens)(int fd, const struct timespec times[2]);
   int (*pipe)(int fds[2]);
+  int (*getentropy)(void *bytes, size_t length);
   void *(*mmap)(void *at, size_t length, int access, int flags, int fd, off_t);
   int (*munmap)(void *at, size_t length);
   int (*mprotect)(void *at, size_t length, int access);
@@ -168,6 +174,9 @@ struct native_calls {
 #endif
 #if NATIVE_HAS_STATX
   int (*statx)(int dir, const char *path, int flags, unsigned mask, struct statx *out);
+#endif
+#if NATIVE_HAS_PIPE2
+  int (*pipe2)(int fds[2], int flags);
 #endif
 #if NATIVE_HAS_EVENTFD
   int (*eventfd)(unsigned value, int flags);

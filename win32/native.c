@@ -17,6 +17,7 @@ NTSTATUS NTAPI NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK status,
 
 NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(CreateFileW),
+    NATIVE_CALL(CreateNamedPipeW),
     NATIVE_CALL(CloseHandle),
     NATIVE_CALL(ReadFile),
     NATIVE_CALL(WriteFile),
@@ -50,6 +51,7 @@ NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(TlsSetValue),
     NATIVE_CALL(ConvertThreadToFiberEx),
     NATIVE_CALL(CreateFiberEx),
+    NATIVE_CALL(BCryptGenRandom),
     NATIVE_CALL(getsockopt),
     NATIVE_CALL(closesocket),
 };

@@ -12,6 +12,7 @@
 
 #include <winsock2.h>
 #include <windows.h>
+#include <bcrypt.h>
 #include <winternl.h>
 
 /* ---- what the headers of mingw-w64 keep for drivers ---- */
@@ -34,6 +35,8 @@
 struct native_calls {
   HANDLE (WINAPI *CreateFileW)(LPCWSTR, DWORD, DWORD, LPSECURITY_ATTRIBUTES,
       DWORD, DWORD, HANDLE);
+  HANDLE (WINAPI *CreateNamedPipeW)(LPCWSTR, DWORD, DWORD, DWORD, DWORD, DWORD,
+      DWORD, LPSECURITY_ATTRIBUTES);
   BOOL (WINAPI *CloseHandle)(HANDLE);
   BOOL (WINAPI *ReadFile)(HANDLE, LPVOID, DWORD, LPDWORD, LPOVERLAPPED);
   BOOL (WINAPI *WriteFile)(HANDLE, LPCVOID, DWORD, LPDWORD, LPOVERLAPPED);
@@ -80,6 +83,7 @@ struct native_calls {
   LPVOID (WINAPI *ConvertThreadToFiberEx)(LPVOID, DWORD);
   LPVOID (WINAPI *CreateFiberEx)(SIZE_T, SIZE_T, DWORD, LPFIBER_START_ROUTINE,
       LPVOID);
+  NTSTATUS (WINAPI *BCryptGenRandom)(BCRYPT_ALG_HANDLE, PUCHAR, ULONG, ULONG);
   int (WINAPI *getsockopt)(SOCKET, int, int, char *, int *);
   int (WINAPI *closesocket)(SOCKET);
 };

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* Random bytes: the system's preferred generator. */
+#include "win32/side.h"
+
+int os_random(void *bytes, size_t length) {
+  NTSTATUS status = native.BCryptGenRandom(NULL, bytes, (ULONG)length,
+                                           BCRYPT_USE_SYSTEM_PREFERRED_RNG);
+  return status < 0 ? OVIO_EIO : 0;
+}
