@@ -2,9 +2,10 @@
 /* Files: the public object, its turns, and the operations in flight on it.
  *
  * STATE. One atomic word: OPEN, CLOSING, and the number of threads in a short
- * call. Who comes in counts itself first and looks then; a close sets CLOSING
- * first and waits then for the count to be 0. So nobody meets a file that is
- * half gone, and a positional read of a plain thread takes no lock.
+ * call. Who comes in counts itself first and looks then; a close, once it is
+ * sure of its success, sets CLOSING first and waits then for the count to be 0.
+ * So nobody meets a file that is half gone, or one whose close was refused, and
+ * a positional read of a plain thread takes no lock.
  *
  * TURNS. What uses the file's own position, and each direction of a stream,
  * goes one operation at a time, in order of arrival. The holder alone reads and
@@ -296,33 +297,19 @@ static void file__clear(struct file *file) {
   atomic_fetch_and(&file->state, ~(FILE_OPEN | FILE_CLOSING));
 }
 
-/* Sets CLOSING; false: it is closed, or another one was faster. */
-static bool file__shut(struct file *file) {
-  unsigned state = atomic_load(&file->state);
-  do {
-    if ((state & (FILE_OPEN | FILE_CLOSING)) != FILE_OPEN)
-      return false;
-  } while (!atomic_compare_exchange_weak(&file->state, &state,
-                                         state | FILE_CLOSING));
-  return true;
-}
-
-static void file__reopen(struct file *file) {
-  atomic_fetch_and(&file->state, ~FILE_CLOSING);
-}
-
 ovio_handle ovio_release(struct ovio_file *public_file) {
   struct file *file = file_of(public_file);
-  if (!file || !file__shut(file))
+  if (!file || file__enter(file))
     return OVIO_NO_HANDLE;
-  file__await_users(file);
   os_lock_acquire(&file->lock);
-  bool busy = file->ops != NULL;
+  unsigned alone = FILE_OPEN | FILE_USER; /* nobody but this call */
+  bool shut = !file->ops && atomic_compare_exchange_strong(
+                                &file->state, &alone, alone | FILE_CLOSING);
   os_lock_release(&file->lock);
-  if (busy) {
-    file__reopen(file);
+  file__leave(file);
+  if (!shut)
     return OVIO_NO_HANDLE;
-  }
+  file__await_users(file); /* those who come in, to be refused */
   file__forget(file);
   ovio_handle handle = os_file_release(&file->os, file->position);
   file__clear(file);
@@ -343,21 +330,32 @@ static int file__check_close(const struct file *file, const struct op *closer) {
   return 0;
 }
 
-int file_begin_close(struct file *file, struct op *closer) {
-  if (!file__shut(file))
-    return OVIO_EBADF;
-  os_lock_acquire(&file->lock);
+/* Sets CLOSING, in view of those it cannot end. Under the lock. */
+static int file__shut(struct file *file, struct op *closer) {
+  if (atomic_load(&file->state) & FILE_CLOSING)
+    return OVIO_EBADF; /* another one was faster */
   int error = file__check_close(file, closer);
-  if (error) {
-    file__reopen(file);
-  } else if (!file->ops) {
+  if (error)
+    return error;
+  atomic_fetch_or(&file->state, FILE_CLOSING);
+  if (!file->ops) {
     closer->granted = true;
-  } else {
-    file->closer = closer;
-    for (struct op *op = file->ops; op; op = op->file_next)
-      op_ask_cancel(op);
+    return 0;
   }
+  file->closer = closer;
+  for (struct op *op = file->ops; op; op = op->file_next)
+    op_ask_cancel(op);
+  return 0;
+}
+
+int file_begin_close(struct file *file, struct op *closer) {
+  int error = file__enter(file);
+  if (error)
+    return error;
+  os_lock_acquire(&file->lock);
+  error = file__shut(file, closer);
   os_lock_release(&file->lock);
+  file__leave(file);
   return error;
 }
 

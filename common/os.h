@@ -90,17 +90,19 @@ void os_local_set(enum os_local slot, void *value);
 int64_t os_clock_ns(void);
 void os_sleep_ns(uint64_t duration_ns);
 
-/* What gets a blocked worker back. os_waiter_init is called by the thread that
- * will block; that thread passes the waiter to os_file_transfer_now().
- * os_waiter_interrupt, from another thread, makes a transfer that waits there,
- * or the next one to begin, answer OVIO_ECANCELED if it can be made to; it may
- * have to be repeated (CancelSynchronousIo before the call has begun does
- * nothing). os_waiter_reset forgets an interruption, before the next job. */
+/* What gets a blocked worker back. os_waiter_attach says whose it is: that
+ * thread, which outlives it, passes the waiter to os_file_transfer_now() and
+ * its kin. os_waiter_interrupt, from another thread, makes a transfer that
+ * waits there, or the next one to begin, answer OVIO_ECANCELED if it can be
+ * made to; it may have to be repeated (CancelSynchronousIo before the call has
+ * begun does nothing). os_waiter_reset forgets an interruption, before the next
+ * job. */
 struct os_waiter {
   uint64_t words[OS_WAITER_WORDS];
 };
 int os_waiter_init(struct os_waiter *waiter);
 void os_waiter_destroy(struct os_waiter *waiter);
+void os_waiter_attach(struct os_waiter *waiter, const struct os_thread *thread);
 void os_waiter_interrupt(struct os_waiter *waiter);
 void os_waiter_reset(struct os_waiter *waiter);
 

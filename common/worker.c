@@ -5,6 +5,9 @@
  * their way back, up to a bound, and stays until the loop is destroyed: one
  * blocked read from a terminal or a dead network share stops nothing else.
  *
+ * A job which no thread is free for, and none can be made, waits for one. Not
+ * so a close, which must not depend on what others read: it is refused.
+ *
  * A cancel either finds the op in the queue and takes it out, or interrupts the
  * thread that has it. Both happen under the lock, under which a thread also
  * takes its next job; so an interruption never hits another op than the one it
@@ -38,6 +41,7 @@ void workers_destroy(struct workers *workers) {
     struct worker *worker = workers->all;
     workers->all = worker->next;
     os_thread_join(&worker->thread);
+    os_waiter_destroy(&worker->waiter);
     memory_free(worker);
   }
   os_cond_destroy(&workers->work);
@@ -61,9 +65,10 @@ static struct op *worker__take(struct worker *worker) {
   return worker->op;
 }
 
-static void worker__work(struct worker *worker) {
+static void worker__main(void *argument) {
+  struct worker *worker = argument;
   struct workers *workers = worker->workers;
-  os_lock_acquire(&workers->lock);
+  os_lock_acquire(&workers->lock); /* workers__grow() is through */
   struct op *op;
   while ((op = worker__take(worker))) {
     os_lock_release(&workers->lock);
@@ -77,43 +82,27 @@ static void worker__work(struct worker *worker) {
   os_lock_release(&workers->lock);
 }
 
-/* A thread that could not be interrupted must not take jobs. If it is the last
- * one, those which wait for it fail. */
-static void worker__give_up(struct worker *worker, int error) {
-  struct workers *workers = worker->workers;
-  struct queue jobs = {0};
-  os_lock_acquire(&workers->lock);
-  if (--workers->count == 0) {
-    queue_append(&jobs, &workers->jobs);
-    workers->queued = 0;
-  }
-  os_lock_release(&workers->lock);
-  struct node *node;
-  while ((node = queue_pop(&jobs))) {
-    struct op *op = CONTAINER_OF(node, struct op, link);
-    op->result = error;
-    op_from_worker(op);
-  }
-}
-
-static void worker__main(void *argument) {
-  struct worker *worker = argument;
+static int worker__start(struct worker *worker) {
   int error = os_waiter_init(&worker->waiter);
-  if (error) {
-    worker__give_up(worker, error);
-    return;
-  }
-  worker__work(worker);
-  os_waiter_destroy(&worker->waiter);
+  if (error)
+    return error;
+  error = os_thread_start(&worker->thread, worker__main, worker);
+  if (error)
+    os_waiter_destroy(&worker->waiter);
+  else
+    os_waiter_attach(&worker->waiter, &worker->thread);
+  return error;
 }
 
 /* Under the lock. */
 static int workers__grow(struct workers *workers) {
+  if (workers->count >= workers->max)
+    return OVIO_EBUSY;
   struct worker *worker = memory_allocate(sizeof *worker);
   if (!worker)
     return OVIO_ENOMEM;
   worker->workers = workers;
-  int error = os_thread_start(&worker->thread, worker__main, worker);
+  int error = worker__start(worker);
   if (error) {
     memory_free(worker);
     return error;
@@ -128,14 +117,19 @@ int workers_submit(struct workers *workers, struct op *op) {
   int error = 0;
   os_lock_acquire(&workers->lock);
   unsigned coming = workers->idle + atomic_load(&workers->returning);
-  if (workers->queued + 1 > coming && workers->count < workers->max)
+  if (workers->queued + 1 > coming) {
     error = workers__grow(workers);
-  if (workers->count > 0) {
-    error = 0; /* the others will come to it */
+    coming += !error;
+  }
+  bool free = workers->queued + 1 <= coming;
+  if (free || (workers->count > 0 && op->code != OP_CLOSE)) {
+    error = 0;
     queue_push(&workers->jobs, &op->link);
     workers->queued++;
     if (workers->idle > 0)
       os_cond_signal(&workers->work);
+  } else if (!error) {
+    error = OVIO_EBUSY; /* others wait for the new thread, too */
   }
   os_lock_release(&workers->lock);
   return error;

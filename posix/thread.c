@@ -238,6 +238,13 @@ void os_waiter_destroy(struct os_waiter *waiter) {
   native_wakeup_close((struct native_wakeup *)(void *)waiter->words);
 }
 
+/* The descriptor is what its thread waits at. */
+void os_waiter_attach(struct os_waiter *waiter,
+                      const struct os_thread *thread) {
+  (void)waiter;
+  (void)thread;
+}
+
 void os_waiter_interrupt(struct os_waiter *waiter) {
   native_wakeup_raise((struct native_wakeup *)(void *)waiter->words);
 }

@@ -363,6 +363,51 @@ static void test_close_under_a_plain_thread(struct test *test) {
   }
 }
 
+/* ---- refused ---- */
+
+enum { REFUSALS = 20000 };
+
+struct refused {
+  struct ovio_file *file;
+  atomic_bool ended;
+  int wrong;
+};
+
+static void close_and_release(void *argument) {
+  struct refused *self = argument;
+  for (int round = 0; round < REFUSALS; round++) {
+    int error = ovio_close(self->file); /* EBUSY: the other one's call */
+    self->wrong += error != OVIO_EDEADLK && error != OVIO_EBUSY;
+    self->wrong += ovio_release(self->file) != OVIO_NO_HANDLE;
+  }
+  atomic_store(&self->ended, true);
+}
+
+/* What is refused changes nothing, not even for a moment. */
+static void test_others_do_not_notice(struct test *test) {
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  struct ovio_stat stat;
+  struct outcome sync = {.calls = 0};
+  struct os_thread thread;
+  struct refused refused = {.file = &file};
+  int wrong = 0;
+  TRY_EQ(ovio_open(&file, test_path("refused"), OVIO_WRITE | OVIO_CREATE, 0600),
+         0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  TRY_EQ(ovio_start_sync(loop, &sync.op, &file, 0, outcome_done), 0);
+  TRY_EQ(os_thread_start(&thread, close_and_release, &refused), 0);
+  while (!atomic_load(&refused.ended))
+    wrong += ovio_stat(&file, &stat) == OVIO_EBADF;
+  os_thread_join(&thread);
+  TRY_EQ(wrong, 0);
+  TRY_EQ(refused.wrong, 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(sync.result, 0);
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
 /* ---- release ---- */
 
 static void release_in_flight(struct test *test, enum test_pipe_kind kind) {
@@ -633,6 +678,7 @@ int main(void) {
       TEST_ENGINES(test_plain_close_over_blocked_reads),
       TEST_ENGINES(test_read_behind_a_loop_that_rests),
       TEST(test_close_under_a_plain_thread),
+      TEST_ENGINES(test_others_do_not_notice),
       TEST_ENGINES(test_release_in_flight),
       TEST_ENGINES(test_release_in_flight_synchronous),
       TEST_ENGINES(test_directory_with_an_open_in_flight),

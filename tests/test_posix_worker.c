@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker that cannot be made interruptible. */
+/* A worker that cannot be made. */
 #include "posix/native.h"
 
 #include "scene.h"
@@ -24,22 +24,27 @@ static int try_pipe(int fds[2]) {
 }
 #endif
 
-/* It takes no jobs, and those that wait for it fail. */
-static void test_worker_that_gives_up(struct test *test) {
+/* Nothing is done that could not be ended; but a close is. */
+static void test_no_worker_to_be_made(struct test *test) {
   struct ovio_loop *loop;
   struct ovio_file file;
   struct outcome sync = {.calls = 0};
+  struct outcome close = {.calls = 0};
   TRY_EQ(ovio_open(&file, test_path("given"), OVIO_WRITE | OVIO_CREATE, 0600),
          0);
   TRY_EQ(test_loop_create(test, &loop, NULL), 0);
   TRY_EQ(ovio_start_sync(loop, &sync.op, &file, 0, outcome_done), 0);
   atomic_store(&refuses, true);
-  int error = ovio_loop_run(loop);
-  atomic_store(&refuses, false);
-  TRY_EQ(error, 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
   TRY_EQ(sync.calls, 1);
   TRY_EQ(sync.result, OVIO_EMFILE);
+  TRY_EQ(ovio_start_close(loop, &close.op, &file, outcome_done), 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  atomic_store(&refuses, false);
+  TRY_EQ(close.calls, 1);
+  TRY_EQ(close.result, 0);
   /* The next one is made anew. */
+  TRY_EQ(ovio_open(&file, test_path("given"), OVIO_WRITE, 0600), 0);
   TRY_EQ(ovio_start_sync(loop, &sync.op, &file, 0, outcome_done), 0);
   TRY_EQ(ovio_loop_run(loop), 0);
   TRY_EQ(sync.calls, 2);
@@ -50,7 +55,7 @@ static void test_worker_that_gives_up(struct test *test) {
 
 int main(void) {
   const struct test_case cases[] = {
-      TEST_ENGINES(test_worker_that_gives_up),
+      TEST_ENGINES(test_no_worker_to_be_made),
   };
   real = native;
 #if NATIVE_HAS_EVENTFD

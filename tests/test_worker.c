@@ -108,6 +108,25 @@ static void test_cancel_takes_out_of_the_queue(struct test *test) {
   blockers_end(test, &blockers);
 }
 
+/* A close does not depend on what others read. */
+static void test_close_behind_a_blocked_worker(struct test *test) {
+  struct ovio_file file;
+  struct outcome close = {.calls = 0};
+  TRY_EQ(ovio_open(&file, test_path("behind"), OVIO_WRITE | OVIO_CREATE, 0600),
+         0);
+  blockers_begin(test, &blockers, 1);
+  for (int at = 0; at < COUNT && !test->failure[0]; at++)
+    blockers_start(test, &blockers, at);
+  blockers_settle(test, &blockers);
+  TRY(!test->failure[0]);
+  TRY_EQ(ovio_start_close(blockers.loop, &close.op, &file, outcome_done), 0);
+  AWAIT(atomic_load(&close.calls) == 1);
+  TRY_EQ(close.result, 0);
+  TRY_EQ(blockers.reads[0].calls, 0);
+  ovio_loop_cancel(blockers.loop);
+  blockers_end(test, &blockers);
+}
+
 /* Whatever blocks, the loop and the other files go on. */
 static void test_blocked_workers_stop_nothing(struct test *test) {
   struct ovio_file file;
@@ -250,6 +269,7 @@ int main(void) {
   const struct test_case cases[] = {
       TEST_ENGINES(test_growth_is_bounded),
       TEST_ENGINES(test_cancel_takes_out_of_the_queue),
+      TEST_ENGINES(test_close_behind_a_blocked_worker),
       TEST_ENGINES(test_blocked_workers_stop_nothing),
       TEST_ENGINES(test_a_worker_comes_back),
       TEST_ENGINES(test_one_worker_is_enough),

@@ -44,7 +44,6 @@ NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(GetNamedPipeInfo),
     NATIVE_CALL(GetNamedPipeHandleStateW),
     NATIVE_CALL(CreateEventW),
-    NATIVE_CALL(DuplicateHandle),
     NATIVE_CALL(WaitForSingleObject),
     NATIVE_CALL(WaitForMultipleObjects),
     NATIVE_CALL(CreateThread),

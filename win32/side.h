@@ -35,7 +35,7 @@ int native_locals_prepare(void);
 
 /* What a struct os_waiter is. */
 struct native_waiter {
-  HANDLE thread; /* for CancelSynchronousIo */
+  HANDLE thread; /* os_thread's own, for CancelSynchronousIo */
   HANDLE event;  /* manual reset: interrupted */
 };
 struct native_waiter *native_waiter_of(struct os_waiter *waiter);

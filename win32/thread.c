@@ -178,24 +178,20 @@ struct native_waiter *native_waiter_of(struct os_waiter *waiter) {
 
 int os_waiter_init(struct os_waiter *os_waiter) {
   struct native_waiter *waiter = native_waiter_of(os_waiter);
-  HANDLE process = GetCurrentProcess();
+  waiter->thread = NULL;
   waiter->event = native.CreateEventW(NULL, TRUE, FALSE, NULL);
-  if (!waiter->event)
-    return os_error_map(GetLastError());
-  /* THREAD_TERMINATE is what CancelSynchronousIo asks for (MS). */
-  if (!native.DuplicateHandle(process, GetCurrentThread(), process,
-                              &waiter->thread, THREAD_TERMINATE, FALSE, 0)) {
-    DWORD error = GetLastError();
-    native.CloseHandle(waiter->event);
-    return os_error_map(error);
-  }
-  return 0;
+  return waiter->event ? 0 : os_error_map(GetLastError());
 }
 
 void os_waiter_destroy(struct os_waiter *os_waiter) {
-  struct native_waiter *waiter = native_waiter_of(os_waiter);
-  native.CloseHandle(waiter->thread);
-  native.CloseHandle(waiter->event);
+  native.CloseHandle(native_waiter_of(os_waiter)->event);
+}
+
+/* CreateThread's handle may do all, also THREAD_TERMINATE, which is what
+ * CancelSynchronousIo asks for (MS). */
+void os_waiter_attach(struct os_waiter *waiter,
+                      const struct os_thread *thread) {
+  native_waiter_of(waiter)->thread = (HANDLE)(uintptr_t)thread->words[0];
 }
 
 void os_waiter_interrupt(struct os_waiter *os_waiter) {
