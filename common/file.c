@@ -247,7 +247,7 @@ int ovio_start_open(struct ovio_loop *loop, struct ovio_op *public_op,
                     ovio_done *done) {
   struct op *op;
   if (!file)
-    return OVIO_EINVAL;
+    return (int)runner_answer(OVIO_EINVAL, 0);
   int error = op_claim(public_op, (struct loop *)loop, done, OP_OPEN,
                        file_of(file), &op);
   if (error)
@@ -381,7 +381,7 @@ int ovio_start_close(struct ovio_loop *loop, struct ovio_op *public_op,
                      struct ovio_file *file, ovio_done *done) {
   struct op *op;
   if (!file)
-    return OVIO_EINVAL;
+    return (int)runner_answer(OVIO_EINVAL, 0);
   int error = op_claim(public_op, (struct loop *)loop, done, OP_CLOSE,
                        file_of(file), &op);
   return error ? error : op_start(op);
@@ -474,10 +474,6 @@ void file_move_position(struct file *file, const struct transfer *transfer) {
   } else if (transfer->here) {
     file->position += transfer->moved;
   }
-}
-
-bool file_seek_is_quick(const struct file *file, int whence) {
-  return whence != SEEK_END && !(file->os.traits & OS_TRAIT_SYSTEM_POSITION);
 }
 
 struct os_result file_seek_now(struct file *file, int64_t offset, int whence) {

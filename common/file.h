@@ -64,8 +64,6 @@ bool file_uses_port(struct file *file, struct loop *loop);
 int file_place_transfer(struct file *file, struct transfer *transfer);
 /* It is through: moves the position. */
 void file_move_position(struct file *file, const struct transfer *transfer);
-/* A seek that needs no system call, or does. */
-bool file_seek_is_quick(const struct file *file, int whence);
 struct os_result file_seek_now(struct file *file, int64_t offset, int whence);
 
 #endif

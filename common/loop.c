@@ -143,11 +143,11 @@ static int loop__configure(struct loop *loop, unsigned *engine,
 int ovio_loop_create(struct ovio_loop **out,
                      const struct ovio_loop_options *options) {
   if (!out)
-    return OVIO_EINVAL;
+    return (int)runner_answer(OVIO_EINVAL, 0);
   *out = NULL;
   struct loop *loop = memory_allocate(sizeof *loop);
   if (!loop)
-    return OVIO_ENOMEM;
+    return (int)runner_answer(OVIO_ENOMEM, 0);
   unsigned engine;
   int error = loop__configure(loop, &engine, options);
   if (error)
@@ -163,7 +163,7 @@ int ovio_loop_create(struct ovio_loop **out,
 
 err1:
   memory_free(loop);
-  return error;
+  return (int)runner_answer(error, 0);
 }
 
 static void loop__free(struct loop *loop) {
@@ -179,15 +179,19 @@ static void loop__free(struct loop *loop) {
   memory_free(loop);
 }
 
+static bool loop__has_work(struct loop *loop) {
+  return atomic_load(&loop->pending) > 0 || atomic_load(&loop->holds) > 0;
+}
+
 int ovio_loop_destroy(struct ovio_loop *public_loop) {
   struct loop *loop = (struct loop *)public_loop;
   if (!loop)
-    return OVIO_EINVAL;
-  if (atomic_exchange(&loop->running, true))
-    return OVIO_EBUSY;
-  if (atomic_load(&loop->pending) > 0 || atomic_load(&loop->holds) > 0) {
+    return (int)runner_answer(OVIO_EINVAL, 0);
+  if (loop__has_work(loop) || atomic_exchange(&loop->running, true))
+    return (int)runner_answer(OVIO_EBUSY, 0);
+  if (loop__has_work(loop)) { /* since then */
     atomic_store(&loop->running, false);
-    return OVIO_EBUSY;
+    return (int)runner_answer(OVIO_EBUSY, 0);
   }
   loop__free(loop);
   return 0;
@@ -340,11 +344,11 @@ static int loop__turns(struct loop *loop) {
 int ovio_loop_run(struct ovio_loop *public_loop) {
   struct loop *loop = (struct loop *)public_loop;
   if (!loop)
-    return OVIO_EINVAL;
+    return (int)runner_answer(OVIO_EINVAL, 0);
   if (runner_current())
-    return OVIO_EDEADLK;
+    return (int)runner_answer(OVIO_EDEADLK, 0);
   if (atomic_exchange(&loop->running, true))
-    return OVIO_EBUSY;
+    return (int)runner_answer(OVIO_EBUSY, 0);
   struct runner runner = {.loop = loop};
   int error = os_context_enter(&loop->context);
   if (!error) {
@@ -354,7 +358,7 @@ int ovio_loop_run(struct ovio_loop *public_loop) {
     os_context_leave(&loop->context);
   }
   atomic_store(&loop->running, false);
-  return error;
+  return (int)runner_answer(error, 0);
 }
 
 /* ---- small operations of a loop ---- */

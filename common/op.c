@@ -52,11 +52,11 @@ void op_init(struct op *op, enum op_code code, struct file *file) {
 int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
              enum op_code code, struct file *file, struct op **op) {
   if (!public_op || !loop || !done)
-    return OVIO_EINVAL;
+    return (int)runner_answer(OVIO_EINVAL, 0);
   struct op *mine = (struct op *)(void *)public_op;
   unsigned idle = 0;
   if (!atomic_compare_exchange_strong(&mine->state, &idle, OP_CLAIMED))
-    return OVIO_EBUSY;
+    return (int)runner_answer(OVIO_EBUSY, 0);
   op_init(mine, code, file);
   mine->loop = loop;
   mine->done = done;
@@ -66,7 +66,7 @@ int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
 
 int op_unclaim(struct op *op, int error) {
   atomic_store(&op->state, 0);
-  return error;
+  return (int)runner_answer(error, 0);
 }
 
 void op_activate(struct op *op) {
@@ -252,12 +252,28 @@ void op_finish(struct op *op, int64_t result) {
 
 /* ---- the port's way ---- */
 
+static void op__on_more(struct node *node);
+
+/* A chunk was finished inside the call. Others have their turn, too. */
+static bool op__gives_way(struct op *op) {
+  struct loop *loop = op->loop;
+  if (op->u.transfer.moved == 0 || loop->budget_left-- > 0)
+    return false;
+  loop->budget_left = 0;
+  op->phase = OP_ARRIVING;
+  op->link.run = op__on_more;
+  queue_push(&loop->ready, &op->link);
+  return true;
+}
+
 /* Starts chunks until one is pending or all are through. */
 static void op__pump(struct op *op) {
   struct loop *loop = op->loop;
   do {
     if (op->cancelled && op->u.transfer.moved > 0)
       break;
+    if (op__gives_way(op))
+      return;
     transfer_next(&op->u.transfer, &op->io.transfer);
     op->phase = OP_PORT;
     loop->in_port++;
@@ -267,6 +283,10 @@ static void op__pump(struct op *op) {
     op->native = op->io.result.native;
   } while (transfer_advance(&op->u.transfer, op->io.result.value));
   op_finish(op, transfer_result(&op->u.transfer));
+}
+
+static void op__on_more(struct node *node) {
+  op__pump(CONTAINER_OF(node, struct op, link));
 }
 
 void op_on_port(struct op *op) {
@@ -343,8 +363,8 @@ static void op__on_timer(struct timer *timer) {
 static bool op__is_inline(const struct op *op) {
   if (op->code == OP_OPEN)
     return (op->u.open.flags & OVIO_INLINE) != 0;
-  if (op->code == OP_SEEK && file_seek_is_quick(op->file, op->u.seek.whence))
-    return true;
+  if (op->code == OP_SEEK && op->u.seek.whence != SEEK_END)
+    return true; /* lseek(2) asks no device then */
   return op->file && (op->file->flags & OVIO_INLINE);
 }
 
@@ -493,7 +513,7 @@ void op_cancel_now(struct op *op) {
     return;
   op->cancelled = true;
   switch (op->phase) {
-  case OP_ARRIVING: /* op__go() will see it */
+  case OP_ARRIVING: /* op__go() or op__pump() will see it */
   case OP_FINISHED: /* too late: it counts */
   case OP_HELD:
     break;
@@ -541,6 +561,7 @@ int op_ask_cancel(struct op *op) {
 }
 
 int ovio_cancel(struct ovio_op *public_op) {
-  return public_op ? op_ask_cancel((struct op *)(void *)public_op)
-                   : OVIO_EINVAL;
+  int error =
+      public_op ? op_ask_cancel((struct op *)(void *)public_op) : OVIO_EINVAL;
+  return (int)runner_answer(error, 0);
 }

@@ -36,7 +36,7 @@ typedef struct os_result op_call(void *argument, struct os_waiter *waiter);
 
 /* Where an active op is; changed by the loop's thread alone. */
 enum op_phase {
-  OP_ARRIVING, /* its loop has not seen it yet */
+  OP_ARRIVING, /* its loop has not seen it yet, or it gave way to others */
   OP_QUEUED,   /* waits for its turn at the file, or a close for the others */
   OP_PORT,     /* the kernel's */
   OP_WORKER,   /* a worker's, or queued for one */

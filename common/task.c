@@ -170,7 +170,7 @@ static void task__latch(struct task *task, unsigned reason) {
   atomic_fetch_or(&task->latch, reason);
   if (!task->op)
     return;
-  if (reason == TASK_EXPIRED)
+  if (reason == TASK_EXPIRED && !task->op->cancelled)
     task->op->expired = true;
   op_cancel_now(task->op);
 }

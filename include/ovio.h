@@ -119,7 +119,8 @@ OVIO_API const char *ovio_error_text(int error);
 /* ovio_native_error: the system's code behind the last failure of the calling
  * task, or of the calling plain thread: GetLastError()'s number on Windows,
  * errno's on POSIX. In a callback: that of the callback's own operation. 0 when
- * the system was not asked (an argument error). Success does not reset it. */
+ * the system was not asked (an argument error), and after failures of loops and
+ * tasks themselves. Success does not reset it. */
 OVIO_API uint32_t ovio_native_error(void);
 
 /* ovio_version: "major.minor.patch" of the library that is linked; compare

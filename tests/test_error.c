@@ -127,12 +127,46 @@ static void test_native_error_is_the_threads_own(struct test *test) {
   TRY_EQ(ovio_native_error(), 0);
 }
 
+/* An argument error is not explained by what failed before. */
+static void test_every_failure_sets_it(struct test *test) {
+  struct ovio_file file;
+  struct ovio_op op = {{0}};
+  struct ovio_loop *loop;
+  for (int call = 0; call < 6; call++) {
+    TRY_EQ(ovio_open(&file, test_path("missing"), OVIO_READ, 0), OVIO_ENOENT);
+    TRY(ovio_native_error() != 0);
+    switch (call) {
+    case 0:
+      TRY_EQ(ovio_start_read(NULL, &op, &file, NULL, 0, 0, NULL), OVIO_EINVAL);
+      break;
+    case 1:
+      TRY_EQ(ovio_start_close(NULL, &op, NULL, NULL), OVIO_EINVAL);
+      break;
+    case 2:
+      TRY_EQ(ovio_cancel(&op), OVIO_ENOENT);
+      break;
+    case 3:
+      TRY_EQ(ovio_post(NULL, &op, NULL), OVIO_EINVAL);
+      break;
+    case 4:
+      TRY_EQ(ovio_loop_create(NULL, NULL), OVIO_EINVAL);
+      break;
+    default:
+      TRY_EQ(ovio_loop_create(&loop, &(struct ovio_loop_options){.size = 1}),
+             OVIO_EINVAL);
+      break;
+    }
+    TRY_EQ(ovio_native_error(), 0);
+  }
+}
+
 int main(void) {
   static const char *const why = "no file and no loop";
   const struct test_case cases[] = {
       TEST_PLAIN(test_every_error_has_its_name, why),
       TEST_PLAIN(test_every_error_has_a_text, why),
       TEST_PLAIN(test_values_are_stable, why),
+      TEST(test_every_failure_sets_it),
       TEST_PLAIN(test_what_is_no_error, why),
       TEST_PLAIN(test_version, why),
       TEST_PLAIN(test_unknown_native_codes, why),

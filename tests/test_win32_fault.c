@@ -731,6 +731,31 @@ static void test_budget_keeps_the_loop_fair(struct test *test) {
   TRY_EQ(ovio_loop_destroy(loop), 0);
 }
 
+static void write_in_chunks(void *argument) {
+  struct race *race = argument;
+  static const char bytes[100];
+  int64_t wrote = ovio_write(&race->file, bytes, sizeof bytes, 0);
+  race->over = wrote == sizeof bytes;
+}
+
+/* The chunks of one operation are no exception. */
+static void test_long_operation_keeps_the_loop_fair(struct test *test) {
+  struct ovio_loop_options options = {.budget = 10, .max_transfer = 1};
+  struct ovio_loop *loop;
+  struct race race = {.turns = 0};
+  TRY_EQ(open_text(&race.file), 0);
+  TRY_EQ(test_loop_create(test, &loop, &options), 0);
+  plan_begin(SHIM_INLINE, 0, 0);
+  TRY_EQ(ovio_spawn(loop, write_in_chunks, &race), 0);
+  TRY_EQ(ovio_spawn(loop, count_turns, &race), 0);
+  int ran = ovio_loop_run(loop);
+  plan_end();
+  TRY_EQ(ran, 0);
+  TRY_EQ(race.turns, 10); /* 11 chunks in the first, then 10 in each */
+  TRY_EQ(ovio_close(&race.file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
 #define OWN_LOOP "makes its own loops"
 
 int main(void) {
@@ -757,6 +782,7 @@ int main(void) {
       TEST(test_failing_open),
       TEST(test_failing_flush_and_close),
       TEST_PLAIN(test_budget_keeps_the_loop_fair, OWN_LOOP),
+      TEST_PLAIN(test_long_operation_keeps_the_loop_fair, OWN_LOOP),
   };
   install();
   return test_main(cases, sizeof cases / sizeof *cases);

@@ -146,6 +146,11 @@ struct os_result native_outcome(DWORD error, ULONG_PTR moved, bool write) {
   const struct os_result bytes = {(int64_t)moved, 0};
   switch (error) {
   case NO_ERROR:
+    /* A PIPE_NOWAIT pipe is full (MS: WriteFile). */
+    return write && moved == 0 ? (struct os_result){OVIO_EWOULDBLOCK, 0}
+                               : bytes;
+  case ERROR_NOT_ENOUGH_MEMORY: /* the kernel's: fewer at once may do */
+    return (struct os_result){OVIO_ENOBUFS, error};
   case ERROR_MORE_DATA: /* the rest of a message comes with the next read */
     return bytes;
   case ERROR_OPERATION_ABORTED: /* a serial line may have moved some */

@@ -63,7 +63,26 @@ static DWORD file__attributes(unsigned flags, unsigned mode) {
   return attributes ? attributes : FILE_ATTRIBUTE_NORMAL;
 }
 
-static HANDLE file__create(const wchar_t *path, unsigned flags, unsigned mode) {
+/* A volume or a disk has no attributes: 0. FALSE: they could not be told. */
+static BOOL file__ask_attributes(HANDLE handle, FILE_ATTRIBUTE_TAG_INFO *tag) {
+  *tag = (FILE_ATTRIBUTE_TAG_INFO){0, 0};
+  if (native.GetFileInformationByHandleEx(handle, FileAttributeTagInfo, tag,
+                                          sizeof *tag))
+    return TRUE;
+  DWORD error = GetLastError();
+  return error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_FUNCTION ||
+         error == ERROR_NOT_SUPPORTED;
+}
+
+/* A symbolic link, a junction: what stands for another name. Other reparse
+ * points are files whose data lives elsewhere. */
+static bool file__is_link(const FILE_ATTRIBUTE_TAG_INFO *tag) {
+  return (tag->FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) &&
+         IsReparseTagNameSurrogate(tag->ReparseTag);
+}
+
+static HANDLE file__create_once(const wchar_t *path, unsigned flags,
+                                unsigned mode) {
   SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited,
                                    .bInheritHandle = TRUE};
   /* Delete too: so a log can be renamed while it is open, as on POSIX. */
@@ -74,42 +93,44 @@ static HANDLE file__create(const wchar_t *path, unsigned flags, unsigned mode) {
                             file__attributes(flags, mode), NULL);
 }
 
+static HANDLE file__create(const wchar_t *path, unsigned flags, unsigned mode) {
+  FILE_ATTRIBUTE_TAG_INFO tag;
+  HANDLE handle = file__create_once(path, flags, mode);
+  if (handle == INVALID_HANDLE_VALUE || !(flags & OVIO_NOFOLLOW) ||
+      !file__ask_attributes(handle, &tag) ||
+      !(tag.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) ||
+      file__is_link(&tag))
+    return handle;
+  native.CloseHandle(handle); /* the reparse point itself, not its data */
+  return file__create_once(path, flags & ~(unsigned)OVIO_NOFOLLOW, mode);
+}
+
 /* CreateFileW says "access denied" of a directory that was not asked for as
  * one (MS: CreateFileW, Directories). */
-static struct os_result file__refused(const wchar_t *path, DWORD error) {
+static struct os_result file__refused(const wchar_t *path, unsigned flags,
+                                      DWORD error) {
   struct os_result result = native_failure(error);
   if (error != ERROR_ACCESS_DENIED)
     return result;
   DWORD attributes = native.GetFileAttributesW(path);
-  if (attributes != INVALID_FILE_ATTRIBUTES &&
-      (attributes & FILE_ATTRIBUTE_DIRECTORY))
+  if (attributes == INVALID_FILE_ATTRIBUTES)
+    return result;
+  if ((flags & OVIO_NOFOLLOW) && (attributes & FILE_ATTRIBUTE_REPARSE_POINT))
+    result.value = OVIO_ELOOP; /* a link to a directory */
+  else if (attributes & FILE_ATTRIBUTE_DIRECTORY)
     result.value = OVIO_EISDIR;
   return result;
 }
 
-/* A volume or a disk has no attributes: 0. FALSE: they could not be told. */
-static BOOL file__ask_attributes(HANDLE handle, DWORD *attributes) {
-  FILE_ATTRIBUTE_TAG_INFO tag;
-  *attributes = 0;
-  if (native.GetFileInformationByHandleEx(handle, FileAttributeTagInfo, &tag,
-                                          sizeof tag)) {
-    *attributes = tag.FileAttributes;
-    return TRUE;
-  }
-  DWORD error = GetLastError();
-  return error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_FUNCTION ||
-         error == ERROR_NOT_SUPPORTED;
-}
-
 /* Does what was opened fit the flags? */
 static struct os_result file__verify(HANDLE handle, unsigned flags) {
-  DWORD attributes;
+  FILE_ATTRIBUTE_TAG_INFO tag;
   if (native.GetFileType(handle) != FILE_TYPE_DISK)
     return (struct os_result){flags & OVIO_DIRECTORY ? OVIO_ENOTDIR : 0, 0};
-  if (!file__ask_attributes(handle, &attributes))
+  if (!file__ask_attributes(handle, &tag))
     return native_last_failure();
-  bool directory = (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
-  if ((flags & OVIO_NOFOLLOW) && (attributes & FILE_ATTRIBUTE_REPARSE_POINT))
+  bool directory = (tag.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  if ((flags & OVIO_NOFOLLOW) && file__is_link(&tag))
     return (struct os_result){OVIO_ELOOP, 0};
   if (directory != ((flags & OVIO_DIRECTORY) != 0))
     return (struct os_result){directory ? OVIO_EISDIR : OVIO_ENOTDIR, 0};
@@ -128,59 +149,20 @@ static size_t file__alignment(HANDLE handle) {
   return bytes < 512 ? 512 : bytes;
 }
 
-static struct os_result file__prepare(struct os_file *file, HANDLE handle,
-                                      unsigned flags) {
-  struct os_result result = file__verify(handle, flags);
-  if (result.value < 0)
-    return result;
-  /* Not by CREATE_ALWAYS, which fails on hidden files (MS: CreateFileW). */
+/* Not by CREATE_ALWAYS, which fails on hidden files (MS: CreateFileW). What is
+ * no file has no end to be set. */
+static struct os_result file__cut(HANDLE handle) {
   FILE_END_OF_FILE_INFO end = {.EndOfFile.QuadPart = 0};
-  if ((flags & OVIO_TRUNCATE) &&
-      !native.SetFileInformationByHandle(handle, FileEndOfFileInfo, &end,
-                                         sizeof end))
-    return native_last_failure();
-  return os_file_adopt(file, handle, flags);
+  return file__answer(native.GetFileType(handle) != FILE_TYPE_DISK ||
+                      native.SetFileInformationByHandle(
+                          handle, FileEndOfFileInfo, &end, sizeof end));
 }
 
-struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
-                              const char *path, unsigned flags, unsigned mode) {
-  wchar_t *wide = NULL;
-  if (flags & OVIO_NONBLOCK) /* before anything is created or cut */
-    return (struct os_result){OVIO_ENOTSUP, 0};
-  struct os_result result =
-      native_path(&wide, dir ? file__handle(dir) : NULL, path);
-  if (result.value < 0)
-    return result;
-  HANDLE handle = file__create(wide, flags, mode);
-  if (handle == INVALID_HANDLE_VALUE)
-    result = file__refused(wide, GetLastError());
-  else
-    result = file__prepare(file, handle, flags);
-  if (result.value < 0 && handle != INVALID_HANDLE_VALUE)
-    native.CloseHandle(handle);
-  memory_free(wide);
-  if (result.value == 0) {
-    file->traits &= ~(unsigned)OS_TRAIT_WRITE_BACK;
-    file->position = 0;
-  }
-  return result;
-}
+/* ---- learning what it is ---- */
 
-/* ---- adopt ---- */
-
-static bool file__is_standard(HANDLE handle) {
-  return handle == GetStdHandle(STD_INPUT_HANDLE) ||
-         handle == GetStdHandle(STD_OUTPUT_HANDLE) ||
-         handle == GetStdHandle(STD_ERROR_HANDLE);
-}
-
-/* Asked of the kernel, except for standard handles: on a synchronous file
- * object the question would wait behind a pending read (libuv issue 1273). */
 static bool file__is_overlapped(HANDLE handle) {
   IO_STATUS_BLOCK status;
   ULONG mode = 0;
-  if (file__is_standard(handle))
-    return false;
   return native.NtQueryInformationFile(handle, &status, &mode, sizeof mode,
                                        NATIVE_FILE_MODE_INFORMATION) >= 0 &&
          !(mode & NATIVE_FILE_SYNCHRONOUS);
@@ -225,14 +207,14 @@ static unsigned file__pipe_traits(HANDLE handle, bool overlapped) {
 
 static struct os_result file__learn_disk(struct os_file *file, HANDLE handle,
                                          bool overlapped, unsigned flags) {
-  DWORD attributes;
+  FILE_ATTRIBUTE_TAG_INFO tag;
   LARGE_INTEGER zero = {.QuadPart = 0};
   LARGE_INTEGER here;
   file->kind = OS_KIND_DISK;
   file->alignment = flags & OVIO_DIRECT ? file__alignment(handle) : 1;
   /* A handle that may only write does not tell: then it is no directory. */
-  if (file__ask_attributes(handle, &attributes) &&
-      (attributes & FILE_ATTRIBUTE_DIRECTORY))
+  if (file__ask_attributes(handle, &tag) &&
+      (tag.FileAttributes & FILE_ATTRIBUTE_DIRECTORY))
     file->kind = OS_KIND_DIRECTORY;
   if ((file->kind == OS_KIND_DIRECTORY) != ((flags & OVIO_DIRECTORY) != 0))
     return (struct os_result){
@@ -248,18 +230,9 @@ static struct os_result file__learn_disk(struct os_file *file, HANDLE handle,
   return (struct os_result){0, 0};
 }
 
-struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
-                               unsigned flags) {
-  if (!handle || handle == INVALID_HANDLE_VALUE)
-    return native_failure(ERROR_INVALID_HANDLE);
-  if (flags & OVIO_NONBLOCK)
-    return (struct os_result){OVIO_ENOTSUP, 0};
-  SetLastError(NO_ERROR);
-  DWORD type = native.GetFileType(handle);
-  DWORD error = GetLastError();
-  if (type == FILE_TYPE_UNKNOWN && error != NO_ERROR)
-    return native_failure(error);
-  bool overlapped = file__is_overlapped(handle);
+static struct os_result file__learn(struct os_file *file, HANDLE handle,
+                                    DWORD type, bool overlapped,
+                                    unsigned flags) {
   *file = (struct os_file){
       .handle = (intptr_t)handle, .kind = OS_KIND_STREAM, .alignment = 1};
   if (overlapped)
@@ -271,6 +244,69 @@ struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
   if (type == FILE_TYPE_PIPE)
     file->traits |= file__pipe_traits(handle, overlapped);
   return (struct os_result){0, 0};
+}
+
+/* ---- open and adopt ---- */
+
+/* How it was opened is known, but a device may have decided otherwise. */
+static struct os_result file__prepare(struct os_file *file, HANDLE handle,
+                                      unsigned flags) {
+  struct os_result result = file__verify(handle, flags);
+  if (result.value == 0 && (flags & OVIO_TRUNCATE))
+    result = file__cut(handle);
+  if (result.value < 0)
+    return result;
+  DWORD type = native.GetFileType(handle);
+  bool overlapped = type == FILE_TYPE_CHAR ? file__is_overlapped(handle)
+                                           : !(flags & OVIO_BLOCKING);
+  result = file__learn(file, handle, type, overlapped, flags);
+  file->traits &= ~(unsigned)OS_TRAIT_WRITE_BACK;
+  file->position = 0;
+  return result;
+}
+
+struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
+                              const char *path, unsigned flags, unsigned mode) {
+  wchar_t *wide = NULL;
+  if (flags & OVIO_NONBLOCK) /* before anything is created or cut */
+    return (struct os_result){OVIO_ENOTSUP, 0};
+  struct os_result result =
+      native_path(&wide, dir ? file__handle(dir) : NULL, path);
+  if (result.value < 0)
+    return result;
+  HANDLE handle = file__create(wide, flags, mode);
+  if (handle == INVALID_HANDLE_VALUE)
+    result = file__refused(wide, flags, GetLastError());
+  else
+    result = file__prepare(file, handle, flags);
+  if (result.value < 0 && handle != INVALID_HANDLE_VALUE)
+    native.CloseHandle(handle);
+  memory_free(wide);
+  return result;
+}
+
+static bool file__is_standard(HANDLE handle) {
+  return handle == GetStdHandle(STD_INPUT_HANDLE) ||
+         handle == GetStdHandle(STD_OUTPUT_HANDLE) ||
+         handle == GetStdHandle(STD_ERROR_HANDLE);
+}
+
+/* Whether it is overlapped is asked of the kernel, except for standard handles:
+ * on a synchronous file object the question would wait behind a pending read
+ * (libuv issue 1273). */
+struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
+                               unsigned flags) {
+  if (!handle || handle == INVALID_HANDLE_VALUE)
+    return native_failure(ERROR_INVALID_HANDLE);
+  if (flags & OVIO_NONBLOCK)
+    return (struct os_result){OVIO_ENOTSUP, 0};
+  SetLastError(NO_ERROR);
+  DWORD type = native.GetFileType(handle);
+  DWORD error = GetLastError();
+  if (type == FILE_TYPE_UNKNOWN && error != NO_ERROR)
+    return native_failure(error);
+  bool overlapped = !file__is_standard(handle) && file__is_overlapped(handle);
+  return file__learn(file, handle, type, overlapped, flags);
 }
 
 /* ---- release and close ---- */

@@ -97,8 +97,14 @@ static bool path__has_prefix(const wchar_t *path) {
   return wcsncmp(path, L"\\\\?\\", 4) == 0 || wcsncmp(path, L"\\\\.\\", 4) == 0;
 }
 
-static bool path__is_absolute(const wchar_t *path) {
+/* Needs no folder: it begins at a root, or names a drive. */
+static bool path__is_anchored(const wchar_t *path) {
   return path[0] == L'\\' || (path[0] && path[1] == L':');
+}
+
+/* ... nor the current folder of a drive, as C:name does. */
+static bool path__is_absolute(const wchar_t *path) {
+  return path[0] == L'\\' || (path[0] && path[1] == L':' && path[2] == L'\\');
 }
 
 /* How much of a path \\?\... is its root, which ".." does not leave: \\?\C:,
@@ -114,17 +120,30 @@ static size_t path__root(const wchar_t *path) {
   }
 }
 
+/* How much of a part counts: what Windows strips of names, dots and blanks at
+ * the end, is kept behind \\?\ (MS: Naming Files, Paths, and Namespaces). */
+static size_t path__part_length(const wchar_t *part) {
+  size_t length = wcscspn(part, L"\\");
+  bool dot = length == 1 && part[0] == L'.';
+  bool dots = length == 2 && part[0] == L'.' && part[1] == L'.';
+  while (!dot && !dots && length > 0 &&
+         (part[length - 1] == L'.' || part[length - 1] == L' '))
+    length--;
+  return length;
+}
+
 /* Takes "." and ".." out, which nobody else does behind \\?\. `root` units at
  * the beginning stay, and a backslash follows them: without one, a volume's
- * root would be the volume itself. What is written is never ahead of what is
- * read. */
-static void path__normalize(wchar_t *path, size_t root) {
+ * root would be the volume itself. From `name` on, parts are stripped. What is
+ * written is never ahead of what is read. */
+static void path__normalize(wchar_t *path, size_t root, size_t name) {
   wchar_t *const base = path + root;
   wchar_t *out = base;
   const wchar_t *in = base;
   while (*in) {
     in += wcsspn(in, L"\\");
-    size_t length = wcscspn(in, L"\\");
+    size_t whole = wcscspn(in, L"\\");
+    size_t length = in < path + name ? whole : path__part_length(in);
     bool dot = length == 1 && in[0] == L'.';
     bool dots = length == 2 && in[0] == L'.' && in[1] == L'.';
     if (dots) {
@@ -135,7 +154,7 @@ static void path__normalize(wchar_t *path, size_t root) {
       memmove(out, in, length * sizeof *out);
       out += length;
     }
-    in += length;
+    in += whole;
   }
   if (out == base)
     *out++ = L'\\';
@@ -177,7 +196,7 @@ static struct os_result path__join(wchar_t **out, HANDLE dir,
   size_t used = wcslen(path);
   path[used] = L'\\';
   memcpy(path + used + 1, name, (length + 1) * sizeof *path);
-  path__normalize(path, path__root(path));
+  path__normalize(path, path__root(path), used + 1);
   *out = path;
   return result;
 }
@@ -200,12 +219,12 @@ static struct os_result path__lengthen(wchar_t **out, const wchar_t *path) {
     memory_free(full);
     return result;
   }
-  bool unc = body[0] == L'\\' && body[1] == L'\\';
-  const wchar_t *prefix = unc ? share : local;
+  bool device = path__has_prefix(body); /* NUL is \\.\NUL */
+  size_t cut = !device && body[0] == L'\\' && body[1] == L'\\' ? 2 : 0;
+  const wchar_t *prefix = device ? L"" : cut ? share : local;
   size_t length = wcslen(prefix);
   memcpy(full, prefix, length * sizeof *full);
-  memmove(full + length, body + (unc ? 2 : 0),
-          (used + 1 - (unc ? 2u : 0u)) * sizeof *full);
+  memmove(full + length, body + cut, (used + 1 - cut) * sizeof *full);
   *out = full;
   return (struct os_result){0, 0};
 }
@@ -219,6 +238,13 @@ static bool path__is_long(const wchar_t *path, int units) {
          native.GetFullPathNameW(path, 0, NULL, NULL) >= PATH_UNITS_SHORT;
 }
 
+/* NUL, CON and their kin, whatever the folder: \\.\NUL. */
+static bool path__is_device(const wchar_t *name) {
+  wchar_t full[8];
+  DWORD length = native.GetFullPathNameW(name, 8, full, NULL);
+  return length > 0 && length < 8 && path__has_prefix(full);
+}
+
 struct os_result native_path(wchar_t **out, HANDLE dir, const char *path) {
   int units = path__convert(path, NULL, 0);
   if (units < 0)
@@ -229,7 +255,7 @@ struct os_result native_path(wchar_t **out, HANDLE dir, const char *path) {
   path__convert(path, wide, units);
   struct os_result result = {0, 0};
   wchar_t *other = NULL;
-  if (dir && !path__is_absolute(wide))
+  if (dir && !path__is_anchored(wide) && !path__is_device(wide))
     result = path__join(&other, dir, wide);
   else if (path__is_long(wide, units))
     result = path__lengthen(&other, wide);
