@@ -9,6 +9,7 @@ struct run {
   const struct test_case *test_case;
   const struct test_mode *mode;
   char name[128];
+  bool skipped;
 };
 
 static const char *const test__skipped = "skipped";
@@ -122,7 +123,7 @@ static void test__warm_up(struct test *test) {
 }
 
 static void test__run(void **state) {
-  const struct run *run = *state;
+  struct run *run = *state;
   struct test test = {.mode = run->mode};
   test_folder();
   test__warm_up(&test);
@@ -135,7 +136,8 @@ static void test__run(void **state) {
     run->test_case->body(&test);
   if (!test.failure[0])
     test__check_leaks(&test, memory, handles, threads);
-  if (strcmp(test.failure, test__skipped) == 0)
+  run->skipped = strcmp(test.failure, test__skipped) == 0;
+  if (run->skipped)
     skip();
   if (test.failure[0])
     fail_msg("%s", test.failure);
@@ -162,7 +164,39 @@ static void test__tell_modes(const struct test_case *cases, size_t count) {
   fflush(stdout);
 }
 
+bool test_reasons_are_given(const struct test_case *cases, size_t count) {
+  bool given = true;
+  for (size_t c = 0; c < count; c++) {
+    const char *plain = cases[c].plain_only;
+    const char *loop = cases[c].loop_only;
+    if ((plain && !plain[0]) || (loop && !loop[0]) || (plain && loop)) {
+      fprintf(stderr, "%s: which mode is left out, and why?\n", cases[c].name);
+      given = false;
+    }
+  }
+  return given;
+}
+
+static void test__tell_results(const struct run *runs, size_t used) {
+  for (size_t m = 0; m < test_mode_count; m++) {
+    size_t ran = 0;
+    size_t skipped = 0;
+    for (size_t r = 0; r < used; r++) {
+      if (runs[r].mode == &test_modes[m])
+        *(runs[r].skipped ? &skipped : &ran) += 1;
+    }
+    printf("mode %s: %zu ran, %zu skipped\n", test_modes[m].name, ran, skipped);
+    for (size_t r = 0; r < used; r++) {
+      if (runs[r].mode == &test_modes[m] && runs[r].skipped)
+        printf("  skipped: %s\n", runs[r].test_case->name);
+    }
+  }
+  fflush(stdout);
+}
+
 int test_main(const struct test_case *cases, size_t count) {
+  if (!test_reasons_are_given(cases, count))
+    return 1;
   size_t most = count * test_mode_count;
   struct run *runs = calloc(most, sizeof *runs);
   struct CMUnitTest *tests = calloc(most, sizeof *tests);
@@ -174,7 +208,7 @@ int test_main(const struct test_case *cases, size_t count) {
       if (!test__applies(&cases[c], &test_modes[m]))
         continue;
       struct run *run = &runs[used];
-      *run = (struct run){&cases[c], &test_modes[m], ""};
+      *run = (struct run){&cases[c], &test_modes[m], "", false};
       snprintf(run->name, sizeof run->name, "%s [%s]", cases[c].name,
                test_modes[m].name);
       tests[used++] =
@@ -183,6 +217,7 @@ int test_main(const struct test_case *cases, size_t count) {
   }
   test__tell_modes(cases, count);
   int failed = _cmocka_run_group_tests("ovio", tests, used, NULL, NULL);
+  test__tell_results(runs, used);
   test_folder_remove();
   free(tests);
   free(runs);

@@ -59,6 +59,10 @@ struct test_case {
 #define TEST_ENGINES(body)                                                     \
   { #body, body, NULL, "makes its own loops", true }
 
+/* Does each case that runs in one kind of mode only say why? test_main() fails
+ * without running anything if not. */
+bool test_reasons_are_given(const struct test_case *cases, size_t count);
+
 /* For main(): runs every case in every mode, tells how many ran in each and
  * what was left out and why; the number of failures. */
 int test_main(const struct test_case *cases, size_t count);
