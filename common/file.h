@@ -28,6 +28,7 @@ struct file {
   atomic_uint state;
   unsigned flags;               /* as given to open or adopt */
   _Atomic uint64_t loop_number; /* whose port it is bound to */
+  atomic_bool no_try;           /* os_file_transfer_try() said ENOTSUP */
   int64_t position; /* the holder's of TURN_POSITION; not SYSTEM_POSITION */
   struct os_lock lock;
   struct op *ops; /* in flight; from here on under `lock` */

@@ -38,6 +38,7 @@ _Static_assert(_Alignof(struct op) <= _Alignof(struct ovio_op), "alignment");
 
 #define RETRY_MIN_NS 1000000
 #define RETRY_MAX_NS 16000000
+#define TRY_MAX      (256 * 1024)
 
 /* ---- making ---- */
 
@@ -368,6 +369,30 @@ static bool op__is_inline(const struct op *op) {
   return op->file && (op->file->flags & OVIO_INLINE);
 }
 
+/* What is in the page cache needs no worker. Not so much at once that the
+ * others would notice. false: the rest is for a worker. */
+static bool op__try(struct op *op) {
+  struct transfer *transfer = &op->u.transfer;
+  struct file *file = op->file;
+  if (transfer->write || !(file->os.traits & OS_TRAIT_TRY))
+    return false;
+  do {
+    transfer_next(transfer, &op->io.transfer);
+    if (transfer->moved + (int64_t)transfer->asked > TRY_MAX ||
+        atomic_load_explicit(&file->no_try, memory_order_relaxed))
+      return false;
+    op->io.result = os_file_transfer_try(&op->io.transfer);
+    if (op->io.result.value == OVIO_ENOTSUP)
+      atomic_store(&file->no_try, true);
+    if (op->io.result.value == OVIO_ENOTSUP ||
+        op->io.result.value == OVIO_EWOULDBLOCK)
+      return false;
+    op->native = op->io.result.native;
+  } while (transfer_advance(transfer, op->io.result.value));
+  op_finish(op, transfer_result(transfer));
+  return true;
+}
+
 static void op__go_to_file(struct op *op) {
   if (!op__place(op))
     op_finish(op, op->result);
@@ -375,7 +400,7 @@ static void op__go_to_file(struct op *op) {
     op__run_here(op);
   else if (op->code == OP_TRANSFER && file_uses_port(op->file, op->loop))
     op__pump(op);
-  else
+  else if (op->code != OP_TRANSFER || !op__try(op))
     op__submit(op);
 }
 

@@ -132,7 +132,8 @@ enum os_trait {
   OS_TRAIT_NO_WAIT = 1u << 7,    /* never wait for readiness: OVIO_NONBLOCK */
   OS_TRAIT_WRITE_BACK = 1u << 8, /* Windows: tell the handle the position on
                                     release and close */
-  OS_TRAIT_SIGPIPE = 1u << 9     /* POSIX: a pipe; a write may raise SIGPIPE */
+  OS_TRAIT_SIGPIPE = 1u << 9,    /* POSIX: a pipe; a write may raise SIGPIPE */
+  OS_TRAIT_TRY = 1u << 10        /* os_file_transfer_try() is worth a call */
 };
 
 /* What the system knows of an open file. */
@@ -186,6 +187,9 @@ struct os_result os_file_close(struct os_file *file, int64_t position);
  * thread. */
 struct os_result os_file_transfer_now(const struct os_transfer *transfer,
                                       struct os_waiter *waiter);
+/* The same for a read of a disk file, if no device has to be waited for: else
+ * OVIO_EWOULDBLOCK; OVIO_ENOTSUP: this file cannot be asked. */
+struct os_result os_file_transfer_try(const struct os_transfer *transfer);
 struct os_result os_file_sync(const struct os_file *file, bool data_only);
 struct os_result os_file_truncate(const struct os_file *file, int64_t size);
 struct os_result os_file_size(const struct os_file *file);

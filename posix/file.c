@@ -161,6 +161,8 @@ static int file__describe(struct os_file *file, int fd, mode_t mode, int status,
       !(flags & OVIO_BLOCKING))
     traits |= OS_TRAIT_PORTABLE;
   bool direct = (flags & OVIO_DIRECT) || (status & NATIVE_O_DIRECT);
+  if (kind == OS_KIND_DISK && !direct) /* direct: it would wait, after all */
+    traits |= OS_TRAIT_TRY;
   *file = (struct os_file){.handle = fd, .kind = kind, .traits = traits};
   file->alignment =
       direct && kind == OS_KIND_DISK ? file__direct_alignment(fd) : 1;
@@ -332,7 +334,7 @@ static ssize_t file__pipe_call(const struct os_transfer *transfer, int flags) {
 #if NATIVE_HAS_RWF
   if (flags)
     return native.pwritev2(file__fd(transfer->file), file__vector(transfer),
-                           (int)transfer->count, flags);
+                           (int)transfer->count, OVIO_HERE, flags);
 #endif
   (void)flags;
   return file__plain_call(transfer);
@@ -353,7 +355,7 @@ static ssize_t file__write_pipe(const struct os_transfer *transfer, int flags) {
     return file__masked_call(file__pipe_call, transfer, flags);
   ssize_t moved =
       native.pwritev2(file__fd(transfer->file), file__vector(transfer),
-                      (int)transfer->count, flags | RWF_NOSIGNAL);
+                      (int)transfer->count, OVIO_HERE, flags | RWF_NOSIGNAL);
   if (moved >= 0 || !file__is_unknown(errno))
     return moved;
   /* With RWF_NOWAIT beside it, it may be that one that is not known; the caller
@@ -364,19 +366,19 @@ static ssize_t file__write_pipe(const struct os_transfer *transfer, int flags) {
   return file__masked_call(file__pipe_call, transfer, 0);
 }
 
-/* A try on a descriptor that would wait: -1 and EOPNOTSUPP where this cannot be
- * asked for. */
+/* A try on a descriptor that would wait, or of a read at an offset: -1 and
+ * EOPNOTSUPP where this cannot be asked for. */
 static ssize_t file__nowait_call(const struct os_transfer *transfer) {
   int fd = file__fd(transfer->file);
   const struct iovec *iov = file__vector(transfer);
   int count = (int)transfer->count;
   ssize_t moved;
   if (!transfer->write)
-    moved = native.preadv2(fd, iov, count, RWF_NOWAIT);
+    moved = native.preadv2(fd, iov, count, transfer->offset, RWF_NOWAIT);
   else if (transfer->file->traits & OS_TRAIT_SIGPIPE)
     moved = file__write_pipe(transfer, RWF_NOWAIT);
   else
-    moved = native.pwritev2(fd, iov, count, RWF_NOWAIT);
+    moved = native.pwritev2(fd, iov, count, OVIO_HERE, RWF_NOWAIT);
   if (moved < 0 && file__is_unknown(errno))
     errno = EOPNOTSUPP;
   return moved;
@@ -530,6 +532,10 @@ struct os_result os_file_transfer_now(const struct os_transfer *transfer,
 }
 
 /* ---- the rest ---- */
+
+struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
+  return file__repeat(file__nowait_call, transfer);
+}
 
 struct os_result os_file_sync(const struct os_file *file, bool data_only) {
   int fd = file__fd(file);

@@ -35,17 +35,18 @@ static int native__fsync(int fd) {
 
 #if NATIVE_HAS_RWF
 /* System calls, not the C library's functions: those came late to musl, and
- * glibc's hide ENOSYS. An offset has two halves, low and high. */
+ * glibc's hide ENOSYS. An offset has two halves, low and high; where a long
+ * holds it all, the kernel shifts the high one out. */
 static ssize_t native__preadv2(int fd, const struct iovec *iov, int count,
-                               int flags) {
-  return (ssize_t)syscall(SYS_preadv2, fd, iov, (long)count, -1L, -1L,
-                          (long)flags);
+                               off_t offset, int flags) {
+  return (ssize_t)syscall(SYS_preadv2, fd, iov, (long)count, (long)offset,
+                          (long)((uint64_t)offset >> 32), (long)flags);
 }
 
 static ssize_t native__pwritev2(int fd, const struct iovec *iov, int count,
-                                int flags) {
-  return (ssize_t)syscall(SYS_pwritev2, fd, iov, (long)count, -1L, -1L,
-                          (long)flags);
+                                off_t offset, int flags) {
+  return (ssize_t)syscall(SYS_pwritev2, fd, iov, (long)count, (long)offset,
+                          (long)((uint64_t)offset >> 32), (long)flags);
 }
 #endif
 

@@ -168,9 +168,9 @@ struct native_calls {
   int (*mprotect)(void *at, size_t length, int access);
   int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 #if NATIVE_HAS_RWF
-  /* At the file's own position: the offset is -1. */
-  ssize_t (*preadv2)(int fd, const struct iovec *iov, int count, int flags);
-  ssize_t (*pwritev2)(int fd, const struct iovec *iov, int count, int flags);
+  /* Offset -1: at the file's own position. */
+  ssize_t (*preadv2)(int fd, const struct iovec *iov, int count, off_t offset, int flags);
+  ssize_t (*pwritev2)(int fd, const struct iovec *iov, int count, off_t offset, int flags);
 #endif
 #if NATIVE_HAS_STATX
   int (*statx)(int dir, const char *path, int flags, unsigned mask, struct statx *out);

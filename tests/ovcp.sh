@@ -546,7 +546,7 @@ if ! $windows; then
   if ! script -qec true /dev/null >/dev/null 2>&1 </dev/null; then
     skip "no script command"
   else
-    random a 60000
+    random a 250000
     script -qec "'$ovcp' -j 1 -b 4 a b" /dev/null >out 2>err </dev/null
     same a b
     grep -q '% \[=* *\] ' out || wrong "no bar on a terminal"

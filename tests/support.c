@@ -3,14 +3,15 @@
  * engine, and checks afterwards that nothing was leaked. */
 #include "support.h"
 
-#include <stdatomic.h>
-
 struct run {
   const struct test_case *test_case;
   const struct test_mode *mode;
   char name[128];
   bool skipped;
 };
+
+atomic_bool test_no_try;
+bool test_no_try_anywhere;
 
 static const char *const test__skipped = "skipped";
 static atomic_flag test__lock = ATOMIC_FLAG_INIT;
@@ -125,6 +126,8 @@ static void test__warm_up(struct test *test) {
 static void test__run(void **state) {
   struct run *run = *state;
   struct test test = {.mode = run->mode};
+  atomic_store(&test_no_try,
+               test_no_try_anywhere || run->mode->engine == OVIO_ENGINE_POLL);
   test_folder();
   test__warm_up(&test);
   long memory = memory_alive;

@@ -10,6 +10,7 @@
 
 #include <stdarg.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +33,12 @@ struct test_mode {
 /* Each side's own: the modes that it has. */
 extern const struct test_mode test_modes[];
 extern const size_t test_mode_count;
+
+/* POSIX: cached reads are not tried on the loop's thread, so that they go to
+ * workers. The runner sets it in mode "poll", and everywhere for a program
+ * whose main() says so. */
+extern atomic_bool test_no_try;
+extern bool test_no_try_anywhere;
 
 struct test {
   const struct test_mode *mode;

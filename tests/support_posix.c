@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tests' own system calls, POSIX. */
-#define _GNU_SOURCE
+#include "posix/native.h"
+
 #include "support.h"
 
 #include <dirent.h>
@@ -20,6 +21,24 @@ const struct test_mode test_modes[] = {
     {"poll", true, OVIO_ENGINE_POLL},
 };
 const size_t test_mode_count = sizeof test_modes / sizeof *test_modes;
+
+#if NATIVE_HAS_RWF
+static ssize_t (*real_preadv2)(int fd, const struct iovec *iov, int count,
+                               off_t offset, int flags);
+
+static ssize_t try_preadv2(int fd, const struct iovec *iov, int count,
+                           off_t offset, int flags) {
+  if (offset < 0 || !atomic_load(&test_no_try))
+    return real_preadv2(fd, iov, count, offset, flags);
+  errno = EOPNOTSUPP;
+  return -1;
+}
+
+__attribute__((constructor)) static void install(void) {
+  real_preadv2 = native.preadv2;
+  native.preadv2 = try_preadv2;
+}
+#endif
 
 bool test_pipe(ovio_handle ends[2], enum test_pipe_kind kind) {
   if (pipe(ends) != 0)

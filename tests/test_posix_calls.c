@@ -8,13 +8,24 @@ static struct native_calls real;
 
 static struct {
   atomic_int reads; /* pread, read */
+  atomic_int preads;
+  atomic_int tries; /* preadv2 */
+  atomic_int here;  /* reads that may block, on the loop's own thread */
   atomic_int waits;
   atomic_int controls; /* epoll_ctl */
   atomic_int wakes;    /* writes to the port's eventfd */
 } calls;
 
+static pthread_t loop_thread;
+static atomic_int refusals; /* of tries that are still to come */
+static atomic_int refusal;
+static atomic_int cut_after; /* so many tries are answered; 0: all */
+static atomic_size_t most;   /* bytes of a try; 0: all */
+
 static ssize_t counted_pread(int fd, void *buffer, size_t length, off_t at) {
   calls.reads++;
+  calls.preads++;
+  calls.here += pthread_equal(pthread_self(), loop_thread) != 0;
   return real.pread(fd, buffer, length, at);
 }
 
@@ -23,6 +34,24 @@ static ssize_t counted_read(int fd, void *buffer, size_t length) {
     calls.reads++;
   return real.read(fd, buffer, length);
 }
+
+#if NATIVE_HAS_RWF
+static ssize_t counted_preadv2(int fd, const struct iovec *iov, int count,
+                               off_t at, int flags) {
+  struct iovec first = *iov;
+  size_t limit = atomic_load(&most);
+  calls.tries++;
+  int cut = atomic_load(&cut_after);
+  if ((cut && calls.tries > cut) || atomic_fetch_sub(&refusals, 1) > 0) {
+    errno = atomic_load(&refusal);
+    return -1;
+  }
+  if (limit == 0 || count > 1 || first.iov_len <= limit)
+    return real.preadv2(fd, iov, count, at, flags);
+  first.iov_len = limit;
+  return real.preadv2(fd, &first, 1, at, flags);
+}
+#endif
 
 static ssize_t counted_write(int fd, const void *buffer, size_t length) {
   calls.wakes += length == sizeof(uint64_t);
@@ -53,6 +82,9 @@ static void install(void) {
   native.pread = counted_pread;
   native.read = counted_read;
   native.write = counted_write;
+#if NATIVE_HAS_RWF
+  native.preadv2 = counted_preadv2;
+#endif
   native.poll = counted_poll;
 #if NATIVE_HAS_EPOLL
   native.epoll_wait = counted_epoll_wait;
@@ -62,6 +94,9 @@ static void install(void) {
 
 static void forget(void) {
   calls.reads = 0;
+  calls.preads = 0;
+  calls.tries = 0;
+  calls.here = 0;
   calls.waits = 0;
   calls.controls = 0;
   calls.wakes = 0;
@@ -70,10 +105,11 @@ static void forget(void) {
 enum { BLOCK = 4096, DEPTH = 32, READS = 3200 };
 
 static void tell(const char *what) {
-  printf("native calls per 4 KiB read, %s: %.3f (reads %.3f, waits %.3f, "
-         "wakes %.3f)\n",
-         what, (double)(calls.reads + calls.waits + calls.wakes) / READS,
-         (double)calls.reads / READS, (double)calls.waits / READS,
+  int all = calls.reads + calls.tries + calls.waits + calls.wakes;
+  printf("native calls per 4 KiB read, %s: %.3f (reads %.3f, tries %.3f, waits "
+         "%.3f, wakes %.3f)\n",
+         what, (double)all / READS, (double)calls.reads / READS,
+         (double)calls.tries / READS, (double)calls.waits / READS,
          (double)calls.wakes / READS);
 }
 
@@ -114,7 +150,7 @@ static void read_again(struct ovio_op *op, int64_t result) {
                                 many.blocks[at], BLOCK, 0, read_again) != 0;
 }
 
-static void test_callbacks_at_depth_32(struct test *test) {
+static void callbacks_at_depth_32(struct test *test, const char *what) {
   struct ovio_file file;
   struct ovio_loop *loop;
   TRY(make_file(&file));
@@ -122,6 +158,7 @@ static void test_callbacks_at_depth_32(struct test *test) {
   memset(&many, 0, sizeof many);
   many.file = &file;
   many.left = READS;
+  loop_thread = pthread_self();
   forget();
   for (int at = 0; at < DEPTH; at++)
     TRY_EQ(ovio_start_read(loop, &many.ops[at], &file, many.blocks[at], BLOCK,
@@ -130,12 +167,130 @@ static void test_callbacks_at_depth_32(struct test *test) {
   TRY_EQ(ovio_loop_run(loop), 0);
   TRY_EQ(many.bad, 0);
   TRY_EQ(many.left, 0);
-  tell("callbacks at depth 32, workers");
-  TRY_EQ(calls.reads, READS);
-  TRY(calls.wakes <= READS);
+  tell(what);
+  TRY_EQ(calls.here, 0); /* what may block never runs on the loop's thread */
   TRY_EQ(ovio_loop_destroy(loop), 0);
   TRY_EQ(ovio_close(&file), 0);
 }
+
+static void test_callbacks_at_depth_32(struct test *test) {
+  atomic_store(&test_no_try, true);
+  callbacks_at_depth_32(test, "callbacks at depth 32, workers");
+  TRY_EQ(calls.reads, READS);
+  TRY(calls.wakes <= READS);
+}
+
+#if NATIVE_HAS_RWF
+/* Does the file system of the tests answer tries at all? tmpfs does not. */
+static bool can_try(void) {
+  struct ovio_file file;
+  atomic_store(&test_no_try, false);
+  if (!make_file(&file))
+    return false;
+  struct iovec iov = {block, BLOCK};
+  ovio_handle fd = ovio_release(&file);
+  bool can = real.preadv2(fd, &iov, 1, 0, RWF_NOWAIT) == BLOCK;
+  close(fd);
+  return can;
+}
+
+/* One call each, no thread, no wake-up. */
+static void test_cached_reads_at_depth_32(struct test *test) {
+  if (!can_try())
+    SKIP("this file system does not know RWF_NOWAIT");
+  unsigned long threads = test_threads_alive();
+  callbacks_at_depth_32(test, "callbacks at depth 32, cached");
+  TRY_EQ(calls.tries, READS);
+  TRY_EQ(calls.reads + calls.waits + calls.wakes, 0);
+  TRY_EQ(test_threads_alive(), threads);
+}
+
+static int64_t refused_read(struct ovio_file *file, int error, size_t limit,
+                            int tries) {
+  static char bytes[BLOCK];
+  memset(bytes, 0, sizeof bytes);
+  atomic_store(&refusal, error);
+  atomic_store(&refusals, tries);
+  atomic_store(&most, limit);
+  forget();
+  int64_t got = ovio_read(file, bytes, BLOCK, 0);
+  atomic_store(&refusals, 0);
+  atomic_store(&most, 0);
+  return memcmp(bytes, block, BLOCK) == 0 ? got : -1;
+}
+
+static void test_what_is_not_cached_goes_to_a_worker(struct test *test) {
+  struct ovio_file file;
+  atomic_store(&test_no_try, false);
+  memset(block, 'b', sizeof block);
+  TRY(make_file(&file));
+  loop_thread = pthread_self();
+  TRY_EQ(refused_read(&file, EAGAIN, 0, 1), BLOCK);
+  TRY_EQ(calls.tries, 1);
+  TRY_EQ(calls.preads, 1);
+  TRY_EQ(calls.here, 0);
+  TRY_EQ(refused_read(&file, EAGAIN, 0, 1), BLOCK);
+  TRY_EQ(calls.tries, 1); /* tried again */
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+/* What came at once counts; a worker does the rest. */
+static void test_partly_cached(struct test *test) {
+  if (!can_try())
+    SKIP("this file system does not know RWF_NOWAIT");
+  struct ovio_file file;
+  memset(block, 'c', sizeof block);
+  TRY(make_file(&file));
+  TRY_EQ(refused_read(&file, EAGAIN, 1000, 0), BLOCK);
+  TRY_EQ(calls.tries, 5);
+  TRY_EQ(calls.preads, 0);
+  atomic_store(&refusal, EAGAIN);
+  for (int before = 1; before < 5; before++) {
+    forget();
+    /* The first tries are short, the next one finds nothing. */
+    atomic_store(&cut_after, before);
+    TRY_EQ(refused_read(&file, EAGAIN, 1000, 0), BLOCK);
+    TRY_EQ(calls.tries, before + 1);
+    TRY_EQ(calls.preads, 1);
+  }
+  atomic_store(&cut_after, 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+/* One failing call for each file, not for each read. */
+static void test_refusal_is_learnt(struct test *test) {
+  static const int errors[] = {EOPNOTSUPP, ENOSYS, EINVAL};
+  struct ovio_file file;
+  atomic_store(&test_no_try, false);
+  memset(block, 'd', sizeof block);
+  for (size_t at = 0; at < sizeof errors / sizeof *errors; at++) {
+    TRY(make_file(&file));
+    TRY_EQ(refused_read(&file, errors[at], 0, 1), BLOCK);
+    TRY_EQ(calls.tries, 1);
+    TRY_EQ(calls.preads, 1);
+    TRY_EQ(refused_read(&file, errors[at], 0, 1), BLOCK);
+    TRY_EQ(calls.tries, 0);
+    TRY_EQ(calls.preads, 1);
+    TRY_EQ(ovio_close(&file), 0);
+  }
+}
+
+/* The loop's thread does not copy megabytes. */
+static void test_much_goes_to_a_worker(struct test *test) {
+  static char bytes[1 << 20];
+  struct ovio_file file;
+  atomic_store(&test_no_try, false);
+  TRY(make_file(&file));
+  TRY_EQ(ovio_truncate(&file, sizeof bytes), 0);
+  loop_thread = pthread_self();
+  forget();
+  TRY_EQ(ovio_read(&file, bytes, sizeof bytes, 0), (int64_t)sizeof bytes);
+  TRY_EQ(calls.tries, 0);
+  TRY_EQ(calls.preads, 1);
+  TRY_EQ(calls.here, 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+#endif
 
 /* A descriptor is registered once, however often it is read. */
 static void test_stream_is_registered_once(struct test *test) {
@@ -154,10 +309,18 @@ static void test_stream_is_registered_once(struct test *test) {
 }
 
 int main(void) {
+  static const char *const tries = "a plain thread may block";
   const struct test_case cases[] = {
-      TEST_PLAIN(test_plain_read_is_one_call, "of a plain thread"),
-      TEST_PLAIN(test_callbacks_at_depth_32, "makes its own loops"),
-      TEST_LOOP(test_stream_is_registered_once, "engines register"),
+    TEST_PLAIN(test_plain_read_is_one_call, "of a plain thread"),
+    TEST_PLAIN(test_callbacks_at_depth_32, "makes its own loops"),
+#if NATIVE_HAS_RWF
+    TEST_PLAIN(test_cached_reads_at_depth_32, "makes its own loops"),
+    TEST_LOOP(test_what_is_not_cached_goes_to_a_worker, tries),
+    TEST_LOOP(test_partly_cached, tries),
+    TEST_LOOP(test_refusal_is_learnt, tries),
+    TEST_LOOP(test_much_goes_to_a_worker, tries),
+#endif
+    TEST_LOOP(test_stream_is_registered_once, "engines register"),
   };
   install();
   return test_main(cases, sizeof cases / sizeof *cases);

@@ -506,6 +506,12 @@ bool native_is_empty_message(const struct os_transfer *transfer,
 
 /* ---- the rest ---- */
 
+/* Disk files have the port, or a handle that only a worker can wait at. */
+struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
+  (void)transfer;
+  return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
 struct os_result os_file_sync(const struct os_file *file, bool data_only) {
   (void)data_only; /* NtFlushBuffersFileEx is not in every Windows, nor Wine */
   if (file->kind == OS_KIND_STREAM) /* of a pipe it would wait for the reader */
