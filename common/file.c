@@ -428,7 +428,7 @@ const char *ovio_file_route(const struct ovio_file *public_file,
   uint64_t number = atomic_load(&file->loop_number);
   bool bound = number == loop->number;
   if (bound || (number == FILE_UNBOUND && file__may_bind(file)))
-    return os_port_route();
+    return os_port_route(loop->port, &file->os);
   return "worker";
 }
 

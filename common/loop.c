@@ -20,6 +20,9 @@
  * the inbox, the counts and the port are shared already. */
 #include "common/loop.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/check.h"
 #include "common/memory.h"
 #include "common/task.h"
@@ -114,6 +117,22 @@ bool loop_is_current(const struct loop *loop) {
 
 /* ---- create and destroy ---- */
 
+/* OVIO_ENGINE in the environment decides where the program leaves it open. */
+static unsigned loop__engine(unsigned asked) {
+  static const char *const names[] = {
+      [OVIO_ENGINE_IOCP] = "iocp",
+      [OVIO_ENGINE_EPOLL] = "epoll",
+      [OVIO_ENGINE_POLL] = "poll",
+      [OVIO_ENGINE_URING] = "io_uring",
+  };
+  const char *name = asked == OVIO_ENGINE_DEFAULT ? getenv("OVIO_ENGINE") : 0;
+  for (unsigned at = 1; name && at < sizeof names / sizeof *names; at++) {
+    if (strcmp(name, names[at]) == 0)
+      return at;
+  }
+  return asked;
+}
+
 static int loop__configure(struct loop *loop, unsigned *engine,
                            const struct ovio_loop_options *given) {
   struct ovio_loop_options options = {0};
@@ -136,7 +155,7 @@ static int loop__configure(struct loop *loop, unsigned *engine,
   loop->budget = options.budget ? options.budget : BUDGET_DEFAULT;
   loop->workers.max =
       options.max_workers ? options.max_workers : WORKERS_DEFAULT;
-  *engine = options.engine;
+  *engine = loop__engine(options.engine);
   return 0;
 }
 

@@ -393,14 +393,33 @@ static bool op__try(struct op *op) {
   return true;
 }
 
+/* A port's thread must not copy much, nor may a ring be given buffered writes,
+ * for which the kernel wakes threads of its own. */
+static bool op__suits_port(const struct op *op) {
+  const struct transfer *transfer = &op->u.transfer;
+  if (!(op->file->os.traits & OS_TRAIT_TRY))
+    return true;
+  return !transfer->write &&
+         transfer_length(transfer->iov, transfer->count) <= TRY_MAX;
+}
+
+static void op__transfer(struct op *op) {
+  if (op__try(op))
+    return;
+  if (op__suits_port(op) && file_uses_port(op->file, op->loop))
+    op__pump(op);
+  else
+    op__submit(op);
+}
+
 static void op__go_to_file(struct op *op) {
   if (!op__place(op))
     op_finish(op, op->result);
   else if (op__is_inline(op))
     op__run_here(op);
-  else if (op->code == OP_TRANSFER && file_uses_port(op->file, op->loop))
-    op__pump(op);
-  else if (op->code != OP_TRANSFER || !op__try(op))
+  else if (op->code == OP_TRANSFER)
+    op__transfer(op);
+  else
     op__submit(op);
 }
 

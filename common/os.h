@@ -133,7 +133,8 @@ enum os_trait {
   OS_TRAIT_WRITE_BACK = 1u << 8, /* Windows: tell the handle the position on
                                     release and close */
   OS_TRAIT_SIGPIPE = 1u << 9,    /* POSIX: a pipe; a write may raise SIGPIPE */
-  OS_TRAIT_TRY = 1u << 10        /* os_file_transfer_try() is worth a call */
+  OS_TRAIT_TRY = 1u << 10        /* Linux: a disk file through the page cache:
+                                    os_file_transfer_try() is worth a call */
 };
 
 /* What the system knows of an open file. */
@@ -224,7 +225,9 @@ struct os_io {
 int os_port_create(struct os_port **port, unsigned engine);
 void os_port_destroy(struct os_port *port);           /* nothing is pending */
 const char *os_port_name(const struct os_port *port); /* "iocp"... */
-const char *os_port_route(void); /* "completion" or "readiness" */
+/* "completion", "readiness", or "worker": os_port_bind() would refuse it. */
+const char *os_port_route(const struct os_port *port,
+                          const struct os_file *file);
 
 /* Ties a file to the port, once. Non-zero: it cannot be; take a worker. */
 int os_port_bind(struct os_port *port, struct os_file *file);

@@ -397,14 +397,17 @@ enum ovio_engine {
   OVIO_ENGINE_DEFAULT = 0, /* the best that the system has */
   OVIO_ENGINE_IOCP,        /* Windows */
   OVIO_ENGINE_EPOLL,       /* Linux */
-  OVIO_ENGINE_POLL         /* POSIX */
+  OVIO_ENGINE_POLL,        /* POSIX */
+  OVIO_ENGINE_URING        /* Linux: epoll, and a ring for disk files */
 };
 
 /* Every field's 0 is its default. Set `size` to sizeof(the struct). */
 struct ovio_loop_options {
   size_t size;
   unsigned threads;     /* 1; more: OVIO_ENOTSUP for now */
-  unsigned engine;      /* enum ovio_engine */
+  unsigned engine;      /* enum ovio_engine; the default may be chosen by the
+                           environment's OVIO_ENGINE: a name as that of
+                           ovio_loop_engine() */
   size_t stack_length;  /* bytes of a task's stack; 256 KiB, at least 64 KiB */
   size_t max_transfer;  /* bytes a system call; see ovio_set_max_transfer() */
   unsigned max_workers; /* threads for what blocks; 64 */
@@ -416,7 +419,10 @@ struct ovio_loop_options {
  * the caller, ended by ovio_loop_destroy(). Thread: any.
  * Errors: EINVAL (size 0, stack below 64 KiB), ENOTSUP (engine or threads not
  * to be had here), ENOMEM, EMFILE. `*loop` is NULL after a failure.
- * System: CreateIoCompletionPort; epoll_create1(2), eventfd(2). */
+ * On Linux the default is io_uring if the library was built with liburing and
+ * kernel and sandbox allow it (Linux 5.11), else epoll: without an error.
+ * System: CreateIoCompletionPort; io_uring_setup(2), epoll_create1(2),
+ * eventfd(2). */
 OVIO_API int ovio_loop_create(struct ovio_loop **loop,
                               const struct ovio_loop_options *options);
 
@@ -449,7 +455,8 @@ OVIO_API int ovio_loop_destroy(struct ovio_loop *loop);
 /* ovio_loop_current: the loop whose task or callback calls; else NULL. */
 OVIO_API struct ovio_loop *ovio_loop_current(void);
 
-/* ovio_loop_engine: "iocp", "epoll" or "poll". Static. Any thread. */
+/* ovio_loop_engine: "iocp", "io_uring", "epoll" or "poll". Static. Any thread.
+ */
 OVIO_API const char *ovio_loop_engine(const struct ovio_loop *loop);
 
 /* ------------------------------------------------------------------- tasks */

@@ -163,6 +163,10 @@ static int file__describe(struct os_file *file, int fd, mode_t mode, int status,
   bool direct = (flags & OVIO_DIRECT) || (status & NATIVE_O_DIRECT);
   if (kind == OS_KIND_DISK && !direct) /* direct: it would wait, after all */
     traits |= OS_TRAIT_TRY;
+#if NATIVE_HAS_URING
+  if (kind == OS_KIND_DISK && !(flags & OVIO_BLOCKING))
+    traits |= OS_TRAIT_PORTABLE;
+#endif
   *file = (struct os_file){.handle = fd, .kind = kind, .traits = traits};
   file->alignment =
       direct && kind == OS_KIND_DISK ? file__direct_alignment(fd) : 1;

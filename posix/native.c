@@ -97,4 +97,9 @@ NATIVE_CONST struct native_calls native = {
     .epoll_ctl = epoll_ctl,
     .epoll_wait = epoll_wait,
 #endif
+#if NATIVE_HAS_URING
+    .io_uring_queue_init_params = io_uring_queue_init_params,
+    .io_uring_submit_and_get_events = io_uring_submit_and_get_events,
+    .io_uring_submit_and_wait_timeout = io_uring_submit_and_wait_timeout,
+#endif
 };

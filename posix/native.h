@@ -40,6 +40,10 @@
 #include <sys/mount.h> /* BLKGETSIZE64 */
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#if OVIO_URING
+#include <liburing.h>
+#define NATIVE_HAS_URING 1
+#endif
 #elif defined(__FreeBSD__) || defined(__DragonFly__)
 #include <sys/disk.h>
 #endif
@@ -185,6 +189,14 @@ struct native_calls {
   int (*epoll_create1)(int flags);
   int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
   int (*epoll_wait)(int epoll, struct epoll_event *events, int max, int timeout_ms);
+#endif
+#if NATIVE_HAS_URING
+  /* liburing's: 0 or more, or -errno. */
+  int (*io_uring_queue_init_params)(unsigned entries, struct io_uring *ring,
+      struct io_uring_params *params);
+  int (*io_uring_submit_and_get_events)(struct io_uring *ring);
+  int (*io_uring_submit_and_wait_timeout)(struct io_uring *ring, struct io_uring_cqe **cqe,
+      unsigned count, struct __kernel_timespec *time, sigset_t *mask);
 #endif
 };
 /* clang-format on */

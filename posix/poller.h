@@ -42,6 +42,7 @@ struct os_port {
   size_t slots_room;
   size_t first_free; /* index + 1 */
   void *engine;      /* the engine's own */
+  struct ring *ring; /* for disk files; NULL: there is none */
 };
 
 /* add, remove: under the port's lock, any thread. wait: the loop's thread,
@@ -60,6 +61,25 @@ struct poller {
 extern const struct poller port_poll;
 #if NATIVE_HAS_EPOLL
 extern const struct poller port_epoll;
+/* The descriptor that becomes readable when it has news. */
+int port_epoll_descriptor(const struct os_port *port);
 #endif
+
+/* ---- port_uring.c ---- */
+
+/* A ring that also waits at `descriptor`, or NULL: the system has none, or does
+ * not let us. */
+struct ring *ring_create(int descriptor);
+void ring_destroy(struct ring *ring);
+/* Has the kernel anything of it? The loop's thread, as in all that follows. */
+bool ring_is_busy(const struct ring *ring);
+/* true: pending; false: there is no room, and io->result says so. */
+bool ring_start(struct ring *ring, struct os_io *io);
+/* Asks; it comes out as it will. */
+void ring_cancel(struct ring *ring, struct os_io *io);
+/* Submits what was started; waits, as os_port_wait() does. *news: something is
+ * to be read from `descriptor`. */
+int ring_wait(struct ring *ring, int64_t timeout_ns, struct os_io **done,
+              size_t max, size_t *count, bool *news);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The readiness port: streams that are O_NONBLOCK.
+/* The port: streams that are O_NONBLOCK, by their readiness; disk files by a
+ * ring, where there is one (port_uring.c).
  *
- * os_port_start() tries the call. If the stream is not ready, the io waits in
- * its file's slot, and os_port_wait() tries again whenever the engine
- * (poller.h) calls the stream ready. Here the kernel never owns a buffer
+ * For a stream, os_port_start() tries the call. If the stream is not ready, the
+ * io waits in its file's slot, and os_port_wait() tries again whenever the
+ * engine (poller.h) calls the stream ready. Here the kernel never owns a buffer
  * between two calls, so a cancel is immediate: it takes the io out of the slot.
  *
  * WHO OWNS WHAT, WHEN
@@ -85,6 +86,7 @@ static const struct poller *port__engine(unsigned engine) {
 #if NATIVE_HAS_EPOLL
   case OVIO_ENGINE_DEFAULT:
   case OVIO_ENGINE_EPOLL:
+  case OVIO_ENGINE_URING:
     return &port_epoll;
 #else
   case OVIO_ENGINE_DEFAULT:
@@ -93,6 +95,24 @@ static const struct poller *port__engine(unsigned engine) {
   default:
     return NULL;
   }
+}
+
+/* Not an error where any engine will do. */
+static int port__add_ring(struct os_port *port, unsigned engine) {
+#if NATIVE_HAS_URING
+  if (engine == OVIO_ENGINE_DEFAULT || engine == OVIO_ENGINE_URING)
+    port->ring = ring_create(port_epoll_descriptor(port));
+#endif
+  return engine == OVIO_ENGINE_URING && !port->ring ? OVIO_ENOTSUP : 0;
+}
+
+static void port__remove_ring(struct os_port *port) {
+#if NATIVE_HAS_URING
+  if (port->ring)
+    ring_destroy(port->ring);
+#else
+  (void)port;
+#endif
 }
 
 int os_port_create(struct os_port **port, unsigned engine) {
@@ -109,10 +129,15 @@ int os_port_create(struct os_port **port, unsigned engine) {
   error = poller->create(made);
   if (error)
     goto err2;
+  error = port__add_ring(made, engine);
+  if (error)
+    goto err3;
   os_lock_init(&made->lock);
   *port = made;
   return 0;
 
+err3:
+  poller->destroy(made);
 err2:
   native_wakeup_close(&made->wakeup);
 err1:
@@ -122,6 +147,7 @@ err1:
 
 void os_port_destroy(struct os_port *port) {
   CHECK(!port->unsent);
+  port__remove_ring(port);
   port->poller->destroy(port);
   native_wakeup_close(&port->wakeup);
   os_lock_destroy(&port->lock);
@@ -130,10 +156,13 @@ void os_port_destroy(struct os_port *port) {
 }
 
 const char *os_port_name(const struct os_port *port) {
-  return port->poller->name;
+  return port->ring ? "io_uring" : port->poller->name;
 }
 
-const char *os_port_route(void) {
+const char *os_port_route(const struct os_port *port,
+                          const struct os_file *file) {
+  if (file->kind == OS_KIND_DISK)
+    return port->ring ? "completion" : "worker";
   return "readiness";
 }
 
@@ -155,6 +184,8 @@ static int port__bind(struct os_port *port, struct os_file *file) {
 int os_port_bind(struct os_port *port, struct os_file *file) {
   if (!(file->traits & OS_TRAIT_PORTABLE))
     return OVIO_ENOTSUP;
+  if (file->kind == OS_KIND_DISK)
+    return port->ring ? 0 : OVIO_ENOTSUP;
   os_lock_acquire(&port->lock);
   int error = port__bind(port, file);
   os_lock_release(&port->lock);
@@ -179,7 +210,15 @@ static enum port_direction port__direction(const struct os_io *io) {
   return io->transfer.write ? PORT_WRITE : PORT_READ;
 }
 
+static bool port__is_at_ring(const struct os_io *io) {
+  return io->transfer.file->kind == OS_KIND_DISK;
+}
+
 bool os_port_start(struct os_port *port, struct os_io *io) {
+#if NATIVE_HAS_URING
+  if (port__is_at_ring(io))
+    return ring_start(port->ring, io);
+#endif
   io->native[0] = 0;
   io->result = native_attempt(&io->transfer);
   if (io->result.value != OVIO_EWOULDBLOCK)
@@ -215,6 +254,12 @@ static void port__withdraw(struct os_port *port, struct os_io *io) {
 }
 
 bool os_port_cancel(struct os_port *port, struct os_io *io) {
+#if NATIVE_HAS_URING
+  if (port__is_at_ring(io)) {
+    ring_cancel(port->ring, io);
+    return false;
+  }
+#endif
   if (port__waiting(port, io->native[0], port__direction(io)) != io)
     return false;
   port__withdraw(port, io);
@@ -260,23 +305,56 @@ static bool port__dispatch(struct os_port *port,
 
 enum { NS_PER_MS = 1000000 };
 
-/* Milliseconds until `due_ns`, rounded up; -1: for ever. */
-static int port__timeout_ms(int64_t timeout_ns, int64_t due_ns) {
-  if (timeout_ns <= 0)
-    return timeout_ns < 0 ? -1 : 0;
-  int64_t left_ns = due_ns - os_clock_ns();
-  if (left_ns <= 0)
-    return 0;
-  int64_t left_ms = (left_ns - 1) / NS_PER_MS + 1;
-  return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
-}
-
 static int64_t port__due_ns(int64_t timeout_ns) {
   if (timeout_ns <= 0)
     return 0;
   int64_t now_ns = os_clock_ns();
   return timeout_ns < INT64_MAX - now_ns ? now_ns + timeout_ns : INT64_MAX;
 }
+
+/* Rounded up; -1: for ever. */
+static int port__milliseconds(int64_t left_ns) {
+  if (left_ns <= 0)
+    return (int)left_ns;
+  int64_t left_ms = (left_ns - 1) / NS_PER_MS + 1;
+  return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+/* One look at the engine. *over: the port was woken, or the time is up. */
+static int port__look(struct os_port *port, int64_t left_ns,
+                      struct os_io **done, size_t max, size_t *count,
+                      bool *over) {
+  /* An event can finish two ios: only as many as there is room for. */
+  struct port_event events[PORT_EVENTS_MAX];
+  size_t limit = (max - *count) / 2;
+  limit = limit < PORT_EVENTS_MAX ? limit : PORT_EVENTS_MAX;
+  int ready = port->poller->wait(port, port__milliseconds(left_ns), events,
+                                 limit ? limit : 1);
+  if (ready < 0)
+    return errno == EINTR ? 0 : os_error_map((uint32_t)errno);
+  *over = ready == 0;
+  if (port__dispatch(port, events, (size_t)ready, done, max, count))
+    *over = true;
+  return 0;
+}
+
+#if NATIVE_HAS_URING
+/* The same at the ring, while it has something; at the engine, too, when that
+ * has news. */
+static int port__look_at_ring(struct os_port *port, int64_t left_ns,
+                              struct os_io **done, size_t max, size_t *count,
+                              bool *over) {
+  bool news = false;
+  if (!port->ring || !ring_is_busy(port->ring))
+    return port__look(port, left_ns, done, max, count, over);
+  int error = ring_wait(port->ring, left_ns, done, max / 2, count, &news);
+  if (error || !news)
+    return error;
+  return port__look(port, 0, done, max, count, over);
+}
+#else
+#define port__look_at_ring port__look
+#endif
 
 int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
                  size_t max, size_t *count) {
@@ -286,20 +364,17 @@ int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
     port->unsent = NULL;
     return 0;
   }
-  /* An event can finish two ios: only as many as there is room for. */
-  struct port_event events[PORT_EVENTS_MAX];
-  size_t limit = max / 2 < PORT_EVENTS_MAX ? max / 2 : PORT_EVENTS_MAX;
   int64_t due_ns = port__due_ns(timeout_ns);
-  for (;;) {
-    int timeout_ms = port__timeout_ms(timeout_ns, due_ns);
-    int ready = port->poller->wait(port, timeout_ms, events, limit ? limit : 1);
-    if (ready < 0 && errno != EINTR)
-      return os_error_map((uint32_t)errno);
-    bool woken = ready > 0 &&
-                 port__dispatch(port, events, (size_t)ready, done, max, count);
+  for (int64_t left_ns = timeout_ns;;) {
+    bool over = false;
+    int error = port__look_at_ring(port, left_ns, done, max, count, &over);
     /* What was ready may have been no use to anybody: then time goes on. */
-    if (woken || *count > 0 || ready == 0 || timeout_ms == 0)
-      return 0;
+    if (error || over || *count > 0 || left_ns == 0)
+      return error;
+    if (timeout_ns > 0) {
+      left_ns = due_ns - os_clock_ns();
+      left_ns = left_ns > 0 ? left_ns : 0;
+    }
   }
 }
 

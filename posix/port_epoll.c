@@ -11,6 +11,10 @@ static int poll__epoll(const struct os_port *port) {
   return (int)(intptr_t)port->engine;
 }
 
+int port_epoll_descriptor(const struct os_port *port) {
+  return poll__epoll(port);
+}
+
 static int poll__register(int epoll, int fd, uint32_t events,
                           uint64_t registration) {
   struct epoll_event event = {.events = events | EPOLLET,

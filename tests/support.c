@@ -123,11 +123,26 @@ static void test__warm_up(struct test *test) {
   test__run_on_loop(test, test__warm_body);
 }
 
+/* A kernel or a sandbox may refuse io_uring. */
+static bool test__mode_works(const struct test_mode *mode) {
+  struct ovio_loop_options options = {.size = sizeof options,
+                                      .engine = mode->engine};
+  struct ovio_loop *loop;
+  int error = ovio_loop_create(&loop, &options);
+  return error ? error != OVIO_ENOTSUP : ovio_loop_destroy(loop) == 0;
+}
+
 static void test__run(void **state) {
   struct run *run = *state;
   struct test test = {.mode = run->mode};
-  atomic_store(&test_no_try,
-               test_no_try_anywhere || run->mode->engine == OVIO_ENGINE_POLL);
+  atomic_store(&test_no_try, test_no_try_anywhere ||
+                                 run->mode->engine == OVIO_ENGINE_POLL ||
+                                 run->mode->engine == OVIO_ENGINE_URING);
+  if (!test__mode_works(run->mode)) {
+    printf("SKIP: mode %s: the system does not let us\n", run->mode->name);
+    run->skipped = true;
+    skip();
+  }
   test_folder();
   test__warm_up(&test);
   long memory = memory_alive;

@@ -35,8 +35,8 @@ extern const struct test_mode test_modes[];
 extern const size_t test_mode_count;
 
 /* POSIX: cached reads are not tried on the loop's thread, so that they go to
- * workers. The runner sets it in mode "poll", and everywhere for a program
- * whose main() says so. */
+ * workers, or the ring. The runner sets it in modes "poll" and "io_uring", and
+ * everywhere for a program whose main() says so. */
 extern atomic_bool test_no_try;
 extern bool test_no_try_anywhere;
 

@@ -523,6 +523,20 @@ static void read_on(struct test *test, struct ovio_loop *loop,
   TRY_EQ(byte, 'x');
 }
 
+static bool has_engine(const struct ovio_loop *loop, const char *name) {
+  return strcmp(ovio_loop_engine(loop), name) == 0;
+}
+
+static const char *stream_route(const struct ovio_loop *loop) {
+  return has_engine(loop, "iocp") ? "completion" : "readiness";
+}
+
+/* Where the port is for readiness, a disk file is always ready. */
+static const char *disk_route(const struct ovio_loop *loop) {
+  return has_engine(loop, "iocp") || has_engine(loop, "io_uring") ? "completion"
+                                                                  : "worker";
+}
+
 static void test_one_handle_on_two_loops(struct test *test) {
   struct pipe_files files;
   struct ovio_loop *first;
@@ -531,12 +545,12 @@ static void test_one_handle_on_two_loops(struct test *test) {
   TRY_EQ(test_loop_create(test, &first, NULL), 0);
   TRY_EQ(test_loop_create(test, &second, NULL), 0);
   /* Before its first use, each would have it. */
-  TRY(route_is(&files.in, first, os_port_route()));
-  TRY(route_is(&files.in, second, os_port_route()));
+  TRY(route_is(&files.in, first, stream_route(first)));
+  TRY(route_is(&files.in, second, stream_route(second)));
   for (int round = 0; round < 3; round++) {
     read_on(test, first, &files);
     TRY(!test->failure[0]);
-    TRY(route_is(&files.in, first, os_port_route()));
+    TRY(route_is(&files.in, first, stream_route(first)));
     TRY(route_is(&files.in, second, "worker"));
     read_on(test, second, &files);
     TRY(!test->failure[0]);
@@ -594,8 +608,8 @@ static void test_routes_of_streams(struct test *test) {
   TRY(test_pipe(ends, TEST_PIPE_OVERLAPPED));
   TRY_EQ(ovio_adopt(&blocking, ends[0], OVIO_READ | OVIO_BLOCKING), 0);
   TRY_EQ(ovio_adopt(&other, ends[1], OVIO_WRITE | OVIO_INLINE), 0);
-  TRY(route_is(&overlapped.in, loop, os_port_route()));
-  TRY(route_is(&overlapped.out, loop, os_port_route()));
+  TRY(route_is(&overlapped.in, loop, stream_route(loop)));
+  TRY(route_is(&overlapped.out, loop, stream_route(loop)));
   TRY(route_is(&overlapped.in, NULL, "synchronous"));
   TRY(route_is(&synchronous.in, NULL, "synchronous"));
   TRY(route_is(&blocking, loop, "worker"));
@@ -605,7 +619,7 @@ static void test_routes_of_streams(struct test *test) {
   TRY(!test->failure[0]);
   read_on(test, loop, &synchronous);
   TRY(!test->failure[0]);
-  TRY(route_is(&overlapped.in, loop, os_port_route()));
+  TRY(route_is(&overlapped.in, loop, stream_route(loop)));
   TRY(route_is(&synchronous.in, loop, "worker")); /* known by now */
   TRY_EQ(pipe_files_close(&overlapped), 0);
   TRY_EQ(pipe_files_close(&synchronous), 0);
@@ -626,7 +640,7 @@ static void test_routes_of_other_kinds(struct test *test) {
   TRY(test_socket_pair(ends));
   for (int at = 0; at < 2; at++) {
     TRY_EQ(ovio_adopt(&sockets[at], ends[at], OVIO_READ | OVIO_WRITE), 0);
-    TRY(route_is(&sockets[at], loop, os_port_route()));
+    TRY(route_is(&sockets[at], loop, stream_route(loop)));
     TRY_EQ(ovio_close(&sockets[at]), 0);
   }
   TRY_EQ(ovio_loop_destroy(loop), 0);
@@ -639,8 +653,6 @@ static void test_routes_of_disk_files(struct test *test) {
   } table[] = {{OVIO_READ, NULL},
                {OVIO_READ | OVIO_BLOCKING, "worker"},
                {OVIO_READ | OVIO_INLINE, "inline"}};
-  /* Where the port is for readiness, a disk file is always ready. */
-  bool port = strcmp(os_port_route(), "completion") == 0;
   struct ovio_loop *loop;
   struct ovio_file file = {{0}};
   TRY(route_is(&file, NULL, "closed"));
@@ -651,7 +663,7 @@ static void test_routes_of_disk_files(struct test *test) {
   for (int at = 0; at < 3; at++) {
     const char *route = table[at].route;
     if (!route)
-      route = port ? "completion" : "worker";
+      route = disk_route(loop);
     TRY_EQ(ovio_open(&file, test_path("routes"), table[at].flags, 0), 0);
     TRY(route_is(&file, loop, route));
     TRY(route_is(&file, NULL, "synchronous"));

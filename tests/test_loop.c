@@ -7,11 +7,11 @@
 /* ---- create and destroy ---- */
 
 static void test_create_default(struct test *test) {
-  static const char *const names[] = {"iocp", "epoll", "poll"};
+  static const char *const names[] = {"iocp", "epoll", "poll", "io_uring"};
   struct ovio_loop *loop;
   bool known = false;
   TRY_EQ(ovio_loop_create(&loop, NULL), 0);
-  for (int at = 0; at < 3; at++)
+  for (int at = 0; at < 4; at++)
     known |= strcmp(ovio_loop_engine(loop), names[at]) == 0;
   TRY(known);
   TRY_EQ(ovio_loop_run(loop), 0);
@@ -44,10 +44,10 @@ static void test_create_refuses(struct test *test) {
   TRY_EQ(ovio_loop_create(NULL, NULL), OVIO_EINVAL);
 }
 
-/* Exactly one of the other system's engines is not to be had. */
+/* The other system's engines are not to be had. */
 static void test_create_foreign_engine(struct test *test) {
   int had = 0;
-  for (unsigned engine = OVIO_ENGINE_IOCP; engine <= OVIO_ENGINE_POLL;
+  for (unsigned engine = OVIO_ENGINE_IOCP; engine <= OVIO_ENGINE_URING;
        engine++) {
     struct ovio_loop_options options = {.size = sizeof options,
                                         .engine = engine};
@@ -59,7 +59,8 @@ static void test_create_foreign_engine(struct test *test) {
     had++;
     TRY_EQ(ovio_loop_destroy(loop), 0);
   }
-  TRY_EQ(had, test_mode_count - 1);
+  TRY(had == (int)test_mode_count - 1 ||
+      had == (int)test_mode_count - 2); /* a sandbox without io_uring */
 }
 
 /* A program built with an older or a newer header. */

@@ -9,7 +9,7 @@
 # When nothing is missing it says nothing and needs neither root nor network.
 set -eu
 
-demo="gcc libc6-dev cmake ninja-build gcc-mingw-w64-x86-64 wine64 util-linux"
+demo="gcc libc6-dev cmake ninja-build liburing-dev gcc-mingw-w64-x86-64 wine64 util-linux"
 test="$demo g++ clang libcmocka-dev pkg-config binutils valgrind clang-format
 g++-mingw-w64-x86-64 gcc-mingw-w64-i686"
 

@@ -105,7 +105,10 @@ const char *os_port_name(const struct os_port *port) {
   return "iocp";
 }
 
-const char *os_port_route(void) {
+const char *os_port_route(const struct os_port *port,
+                          const struct os_file *file) {
+  (void)port;
+  (void)file;
   return "completion";
 }
 

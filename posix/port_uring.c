@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring of Linux: io_uring(7), for disk files, beside epoll.
+ *
+ * Streams keep to readiness, where nothing is ever owned by the kernel between
+ * two calls. A loop that has nothing at the ring waits at epoll alone; one that
+ * has waits at the ring, where a poll of epoll's own descriptor stands in for
+ * all the streams. So a loop of streams pays nothing for the ring, and one of
+ * files pays one system call a turn.
+ *
+ * Submissions are gathered until the loop waits, or the queue is full. From
+ * ring_start() until its completion is reaped, io and buffer are the kernel's,
+ * also after ring_cancel().
+ *
+ * Any thread may run the loop next, so the ring is not bound to one
+ * (IORING_SETUP_SINGLE_ISSUER and what needs it). */
+#include "posix/poller.h"
+
+#include <string.h>
+
+#include "common/memory.h"
+
+enum { RING_ENTRIES = 256, NS_PER_S = 1000000000 };
+
+/* As user data: an io's address, or one of these. */
+enum { RING_NEWS = 1, RING_CANCEL = 2 };
+
+struct ring {
+  struct io_uring uring;
+  size_t in_flight; /* ios, also those not yet submitted */
+  int descriptor;
+  bool watching; /* a poll of the descriptor is under way */
+};
+
+/* ---- create, destroy ---- */
+
+/* Waits with a time limit, completions that are never dropped, and vectors that
+ * are read at the submission: Linux 5.11. */
+static const unsigned ring__features =
+    IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
+    IORING_FEAT_RW_CUR_POS;
+
+static bool ring__open(struct io_uring *uring, unsigned flags) {
+  struct io_uring_params params;
+  memset(&params, 0, sizeof(params));
+  params.flags = flags;
+  if (native.io_uring_queue_init_params(RING_ENTRIES, uring, &params) < 0)
+    return false;
+  if ((params.features & ring__features) == ring__features)
+    return true;
+  io_uring_queue_exit(uring);
+  return false;
+}
+
+struct ring *ring_create(int descriptor) {
+  struct ring *ring = memory_allocate(sizeof(*ring));
+  if (!ring)
+    return NULL;
+  ring->descriptor = descriptor;
+  /* No interruption of a busy loop: it asks every turn. Linux 5.19. */
+  if (ring__open(&ring->uring, IORING_SETUP_COOP_TASKRUN) ||
+      ring__open(&ring->uring, 0))
+    return ring;
+  memory_free(ring);
+  return NULL;
+}
+
+void ring_destroy(struct ring *ring) {
+  io_uring_queue_exit(&ring->uring);
+  memory_free(ring);
+}
+
+bool ring_is_busy(const struct ring *ring) {
+  return ring->in_flight > 0;
+}
+
+/* ---- submissions ---- */
+
+/* NULL: the kernel does not take any at the moment. */
+static struct io_uring_sqe *ring__entry(struct ring *ring) {
+  struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
+  if (entry)
+    return entry;
+  native.io_uring_submit_and_get_events(&ring->uring);
+  return io_uring_get_sqe(&ring->uring);
+}
+
+/* The description's own position, and the end of an O_APPEND one, are -1. */
+static void ring__prepare(struct io_uring_sqe *entry,
+                          const struct os_transfer *transfer) {
+  int fd = (int)transfer->file->handle;
+  const struct iovec *iov = (const struct iovec *)(const void *)transfer->iov;
+  unsigned count = (unsigned)transfer->count;
+  uint64_t at = transfer->offset >= 0 ? (uint64_t)transfer->offset : UINT64_MAX;
+  if (count > 1 && transfer->write)
+    io_uring_prep_writev(entry, fd, iov, count, at);
+  else if (count > 1)
+    io_uring_prep_readv(entry, fd, iov, count, at);
+  else if (transfer->write)
+    io_uring_prep_write(entry, fd, iov->iov_base, (unsigned)iov->iov_len, at);
+  else
+    io_uring_prep_read(entry, fd, iov->iov_base, (unsigned)iov->iov_len, at);
+}
+
+bool ring_start(struct ring *ring, struct os_io *io) {
+  struct io_uring_sqe *entry = ring__entry(ring);
+  if (!entry) {
+    io->result = (struct os_result){OVIO_ENOBUFS, EBUSY};
+    return false;
+  }
+  ring__prepare(entry, &io->transfer);
+  io_uring_sqe_set_data(entry, io);
+  ring->in_flight++;
+  return true;
+}
+
+void ring_cancel(struct ring *ring, struct os_io *io) {
+  struct io_uring_sqe *entry = ring__entry(ring);
+  if (!entry)
+    return;
+  io_uring_prep_cancel(entry, io, 0);
+  io_uring_sqe_set_data64(entry, RING_CANCEL);
+}
+
+static void ring__watch(struct ring *ring) {
+  struct io_uring_sqe *entry = ring->watching ? NULL : ring__entry(ring);
+  if (!entry)
+    return;
+  io_uring_prep_poll_add(entry, ring->descriptor, POLLIN);
+  io_uring_sqe_set_data64(entry, RING_NEWS);
+  ring->watching = true;
+}
+
+/* ---- completions ---- */
+
+/* true: `io` is finished. Interrupted ones begin anew. */
+static bool ring__finish(struct ring *ring, struct os_io *io, int result) {
+  ring->in_flight--;
+  if ((result == -EINTR || result == -EAGAIN) && ring_start(ring, io))
+    return false;
+  io->result =
+      result < 0 ? native_failure(-result) : (struct os_result){result, 0};
+  return true;
+}
+
+static void ring__reap(struct ring *ring, struct os_io **done, size_t max,
+                       size_t *count, bool *news) {
+  struct io_uring_cqe *completion;
+  while (*count < max && io_uring_peek_cqe(&ring->uring, &completion) == 0) {
+    uint64_t data = io_uring_cqe_get_data64(completion);
+    int result = completion->res;
+    io_uring_cqe_seen(&ring->uring, completion);
+    if (data == RING_NEWS) {
+      ring->watching = false;
+      *news = true;
+    } else if (data != RING_CANCEL) {
+      struct os_io *io = (struct os_io *)(uintptr_t)data;
+      if (ring__finish(ring, io, result))
+        done[(*count)++] = io;
+    }
+  }
+}
+
+static int ring__enter(struct ring *ring, int64_t timeout_ns) {
+  struct io_uring_cqe *first;
+  struct __kernel_timespec time = {.tv_sec = timeout_ns / NS_PER_S,
+                                   .tv_nsec = timeout_ns % NS_PER_S};
+  if (timeout_ns == 0)
+    return native.io_uring_submit_and_get_events(&ring->uring);
+  return native.io_uring_submit_and_wait_timeout(
+      &ring->uring, &first, 1, timeout_ns < 0 ? NULL : &time, NULL);
+}
+
+int ring_wait(struct ring *ring, int64_t timeout_ns, struct os_io **done,
+              size_t max, size_t *count, bool *news) {
+  ring__watch(ring);
+  int result = ring__enter(ring, timeout_ns);
+  ring__reap(ring, done, max, count, news);
+  /* EAGAIN, EBUSY: out of memory or room for now; what was not submitted is
+   * still queued. */
+  bool passing = result >= 0 || result == -ETIME || result == -EINTR ||
+                 result == -EAGAIN || result == -EBUSY;
+  return passing ? 0 : os_error_map((uint32_t)-result);
+}

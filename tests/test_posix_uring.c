@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring: what the kernel may answer, and disk files beside streams. */
+#include "posix/native.h"
+
+#include "scene.h"
+
+#define MS UINT64_C(1000000)
+
+#if NATIVE_HAS_URING
+#define TEXT16 "0123456789abcdef"
+
+static struct native_calls real;
+
+/* What becomes of completions, before the library sees them. */
+static struct {
+  struct io_uring *ring;
+  int error;   /* instead of a result; 0: none */
+  int count;   /* of so many completions; -1: all */
+  int most;    /* results are cut to that; 0: not */
+  int refused; /* submissions that fail so often... */
+  int refusal; /* ...with this */
+  int altered;
+  int entered;
+} plan;
+
+static void alter(struct io_uring_cqe *completion) {
+  if (completion->user_data < 16)
+    return; /* no io's */
+  if (plan.count != 0 && plan.error && completion->res != -plan.error) {
+    plan.count -= plan.count > 0;
+    plan.altered++;
+    completion->res = -plan.error;
+  } else if (plan.most && completion->res > plan.most) {
+    plan.altered++;
+    completion->res = plan.most;
+  }
+}
+
+static int after(struct io_uring *ring, int result) {
+  unsigned head;
+  struct io_uring_cqe *completion;
+  plan.ring = ring;
+  plan.entered++;
+  io_uring_for_each_cqe(ring, head, completion) {
+    alter(completion);
+  }
+  return result;
+}
+
+static bool refuses(void) {
+  if (plan.refused == 0)
+    return false;
+  plan.refused--;
+  return true;
+}
+
+static int submit(struct io_uring *ring) {
+  if (refuses())
+    return -plan.refusal;
+  return after(ring, real.io_uring_submit_and_get_events(ring));
+}
+
+static int submit_and_wait(struct io_uring *ring, struct io_uring_cqe **cqe,
+                           unsigned count, struct __kernel_timespec *time,
+                           sigset_t *mask) {
+  if (refuses())
+    return -plan.refusal;
+  return after(ring, real.io_uring_submit_and_wait_timeout(ring, cqe, count,
+                                                           time, mask));
+}
+
+static int init_error;
+static int init_calls;
+static unsigned init_features_lost;
+
+static int init(unsigned entries, struct io_uring *ring,
+                struct io_uring_params *params) {
+  init_calls++;
+  if (init_error)
+    return -init_error;
+  int result = real.io_uring_queue_init_params(entries, ring, params);
+  params->features &= ~init_features_lost;
+  return result;
+}
+
+static void plan_end(void) {
+  memset(&plan, 0, sizeof plan);
+}
+
+/* A file of its own for the ring: uncached as far as it can be told, since the
+ * runner lets nothing be tried. */
+static int open_text(struct ovio_file *file, unsigned flags) {
+  const char *path = test_path("uring");
+  if (!test_put(path, TEXT16, 16))
+    return OVIO_EIO;
+  return ovio_open(file, path, OVIO_READ | flags, 0);
+}
+
+static bool on_ring(const struct test *test) {
+  return test->mode->engine == OVIO_ENGINE_URING;
+}
+
+/* ---- answers ---- */
+
+static void test_short_counts_go_on(struct test *test) {
+  struct ovio_file file;
+  char text[32];
+  TRY_EQ(open_text(&file, 0), 0);
+  plan.most = 3;
+  int64_t got = ovio_read(&file, text, sizeof text, 0);
+  int altered = plan.altered;
+  plan_end();
+  TRY_EQ(got, 16);
+  TRY(memcmp(text, TEXT16, 16) == 0);
+  TRY_EQ(altered, on_ring(test) ? 5 : 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+static void test_interrupted_ones_begin_anew(struct test *test) {
+  static const int errors[] = {EINTR, EAGAIN};
+  struct ovio_file file;
+  char text[32];
+  TRY_EQ(open_text(&file, 0), 0);
+  for (int at = 0; at < 2; at++) {
+    plan.error = errors[at];
+    plan.count = 3;
+    int64_t got = ovio_read(&file, text, sizeof text, 0);
+    int left = plan.count;
+    plan_end();
+    TRY_EQ(got, 16);
+    TRY_EQ(left, on_ring(test) ? 0 : 3);
+  }
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+static void test_errors_have_names(struct test *test) {
+  static const struct {
+    int native;
+    int error;
+  } table[] = {{EIO, OVIO_EIO},
+               {ECANCELED, OVIO_ECANCELED},
+               {ENOMEM, OVIO_ENOMEM},
+               {EISDIR, OVIO_EISDIR}};
+  struct ovio_file file;
+  char text[32];
+  TRY_EQ(open_text(&file, 0), 0);
+  for (size_t at = 0; at < sizeof table / sizeof *table; at++) {
+    plan.error = table[at].native;
+    plan.count = 1;
+    int64_t got = ovio_read(&file, text, sizeof text, 0);
+    uint32_t native_code = ovio_native_error();
+    plan_end();
+    TRY_EQ(got, on_ring(test) ? table[at].error : 16);
+    if (on_ring(test))
+      TRY_EQ(native_code, table[at].native);
+  }
+  /* What moved before is counted; the next call tells. */
+  plan.most = 8;
+  plan.error = 0;
+  TRY_EQ(ovio_read(&file, text, 8, 0), 8);
+  plan_end();
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+/* The kernel takes nothing for the moment, or a signal came: once more. */
+static void test_submissions_that_are_refused(struct test *test) {
+  static const int errors[] = {EINTR, EAGAIN, EBUSY, ETIME};
+  struct ovio_file file;
+  char text[32];
+  TRY_EQ(open_text(&file, 0), 0);
+  for (int at = 0; at < 4; at++) {
+    plan.refused = 3;
+    plan.refusal = errors[at];
+    int64_t got = ovio_read(&file, text, sizeof text, 0);
+    plan_end();
+    TRY_EQ(got, 16);
+  }
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+/* The run ends with the error, and another one goes on. */
+static void test_ring_that_fails(struct test *test) {
+  struct ovio_loop_options options = {.size = sizeof options,
+                                      .engine = OVIO_ENGINE_URING};
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  struct outcome read = {.calls = 0};
+  char text[32];
+  if (ovio_loop_create(&loop, &options) != 0)
+    SKIP("no io_uring here");
+  TRY_EQ(open_text(&file, 0), 0);
+  atomic_store(&test_no_try, true);
+  TRY_EQ(ovio_start_read(loop, &read.op, &file, text, sizeof text, 0,
+                         outcome_done),
+         0);
+  plan.refused = 1;
+  plan.refusal = ENXIO;
+  int error = ovio_loop_run(loop);
+  int calls = read.calls;
+  plan_end();
+  TRY(error < 0);
+  TRY_EQ(calls, 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(read.calls, 1);
+  TRY_EQ(read.result, 16);
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+/* ---- the choice ---- */
+
+static const char *engine_of(unsigned engine) {
+  struct ovio_loop_options options = {.size = sizeof options, .engine = engine};
+  struct ovio_loop *loop;
+  int error = ovio_loop_create(&loop, &options);
+  if (error)
+    return ovio_error_name(error);
+  const char *name = ovio_loop_engine(loop);
+  return ovio_loop_destroy(loop) == 0 ? name : "busy";
+}
+
+static void test_without_a_ring(struct test *test) {
+  static const int errors[] = {ENOSYS, EPERM, ENOMEM, EMFILE};
+  for (int at = 0; at < 4; at++) {
+    init_error = errors[at];
+    const char *asked = engine_of(OVIO_ENGINE_URING);
+    const char *any = engine_of(OVIO_ENGINE_DEFAULT);
+    init_error = 0;
+    TRY(strcmp(asked, "OVIO_ENOTSUP") == 0);
+    TRY(strcmp(any, "epoll") == 0);
+  }
+  init_calls = 0;
+  TRY(strcmp(engine_of(OVIO_ENGINE_EPOLL), "epoll") == 0);
+  TRY_EQ(init_calls, 0);
+}
+
+static void test_old_ring(struct test *test) {
+  static const unsigned features[] = {IORING_FEAT_EXT_ARG, IORING_FEAT_NODROP,
+                                      IORING_FEAT_SUBMIT_STABLE,
+                                      IORING_FEAT_RW_CUR_POS};
+  for (int at = 0; at < 4; at++) {
+    init_features_lost = features[at];
+    const char *any = engine_of(OVIO_ENGINE_DEFAULT);
+    init_features_lost = 0;
+    TRY(strcmp(any, "epoll") == 0);
+  }
+}
+
+/* ---- work ---- */
+
+enum { MANY = 4096, BLOCK = 512 };
+
+static struct {
+  struct outcome reads[MANY];
+  char blocks[MANY][BLOCK];
+} many;
+
+/* More at once than the ring has entries. */
+static void test_deeper_than_the_ring(struct test *test) {
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  const char *path = test_path("deep");
+  for (int at = 0; at < MANY; at++)
+    memset(many.blocks[at], at % 251, BLOCK);
+  TRY(test_put(path, many.blocks, sizeof many.blocks));
+  memset(&many, 0, sizeof many);
+  TRY_EQ(ovio_open(&file, path, OVIO_READ, 0), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  for (int at = 0; at < MANY; at++)
+    TRY_EQ(ovio_start_read(loop, &many.reads[at].op, &file, many.blocks[at],
+                           BLOCK, (int64_t)at * BLOCK, outcome_done),
+           0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  for (int at = 0; at < MANY; at++) {
+    TRY_EQ(many.reads[at].calls, 1);
+    TRY_EQ(many.reads[at].result, BLOCK);
+    TRY_EQ(many.blocks[at][0], (char)(at % 251));
+    TRY_EQ(many.blocks[at][BLOCK - 1], (char)(at % 251));
+  }
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+struct reader {
+  struct test *test;
+  struct ovio_file *file;
+  int rounds;
+  bool ended;
+};
+
+static void read_on_and_on(void *argument) {
+  struct reader *self = argument;
+  struct test *test = self->test;
+  char text[16];
+  for (; self->rounds > 0; self->rounds--)
+    TRY_EQ(ovio_read(self->file, text, 16, 0), 16);
+  self->ended = true;
+}
+
+struct waiting {
+  struct ovio_file *file;
+  int state;
+  int64_t result;
+  char byte;
+};
+
+static void wait_for_a_byte(void *argument) {
+  struct waiting *self = argument;
+  self->state = 1;
+  self->result = ovio_read(self->file, &self->byte, 1, OVIO_HERE);
+  self->state = 2;
+}
+
+/* While the loop waits at the ring, streams, timers and messages get through.
+ */
+static void test_streams_beside_files(struct test *test) {
+  struct ovio_file ends[2];
+  struct ovio_file file;
+  struct ovio_group group;
+  char byte;
+  struct reader reader = {test, &file, 1000000, false};
+  TRY_EQ(open_text(&file, 0), 0);
+  TRY_EQ(ovio_pipe(ends, 0), 0);
+  ovio_group_init(&group);
+  TRY_EQ(ovio_group_spawn(&group, test->loop, read_on_and_on, &reader), 0);
+  for (int round = 0; round < 200; round++) {
+    TRY_EQ(ovio_write(&ends[1], "x", 1, OVIO_HERE), 1);
+    TRY_EQ(ovio_read(&ends[0], &byte, 1, OVIO_HERE), 1);
+    ovio_yield();
+  }
+  /* Nothing there yet: the engine has to tell. */
+  struct waiting waiting = {.file = &ends[0]};
+  for (int round = 0; round < 20; round++) {
+    waiting.state = 0;
+    TRY_EQ(ovio_group_spawn(&group, test->loop, wait_for_a_byte, &waiting), 0);
+    TRY_EQ(ovio_sleep(MS), 0);
+    TRY_EQ(waiting.state, 1);
+    TRY_EQ(ovio_write(&ends[1], "y", 1, OVIO_HERE), 1);
+    while (waiting.state == 1)
+      ovio_yield();
+    TRY_EQ(waiting.result, 1);
+  }
+  TRY(!reader.ended); /* or nothing was shown */
+  reader.rounds = 1;
+  TRY_EQ(ovio_group_wait(&group), 0);
+  TRY_EQ(ovio_close(&ends[0]), 0);
+  TRY_EQ(ovio_close(&ends[1]), 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+/* Stopped with files in flight, gone on with by another thread. */
+static void stop_here(struct ovio_op *op, int64_t result) {
+  (void)op;
+  (void)result;
+  ovio_loop_stop(ovio_loop_current());
+}
+
+static void test_another_thread_goes_on(struct test *test) {
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  struct loop_thread thread;
+  struct ovio_op stop = {{0}};
+  struct outcome reads[8];
+  char text[8][16];
+  TRY_EQ(open_text(&file, 0), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  for (int round = 0; round < 20; round++) {
+    memset(reads, 0, sizeof reads);
+    for (int at = 0; at < 8; at++) {
+      TRY_EQ(ovio_start_read(loop, &reads[at].op, &file, text[at], 16, 0,
+                             outcome_done),
+             0);
+      if (at == 3)
+        TRY_EQ(ovio_post(loop, &stop, stop_here), 0);
+    }
+    TRY_EQ(ovio_loop_run(loop), 0);
+    TRY(loop_thread_start(&thread, loop));
+    TRY_EQ(loop_thread_end(&thread), 0);
+    for (int at = 0; at < 8; at++) {
+      TRY_EQ(reads[at].calls, 1);
+      TRY_EQ(reads[at].result, 16);
+    }
+  }
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+static void test_cancel_gives_the_buffer_back_once(struct test *test) {
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  struct outcome read;
+  char text[16];
+  TRY_EQ(open_text(&file, 0), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  for (int round = 0; round < 1000; round++) {
+    memset(&read, 0, sizeof read);
+    TRY_EQ(ovio_start_read(loop, &read.op, &file, text, 16, 0, outcome_done),
+           0);
+    TRY_EQ(ovio_cancel(&read.op), 0);
+    TRY_EQ(ovio_loop_run(loop), 0);
+    TRY_EQ(read.calls, 1);
+    TRY(read.result == 16 || read.result == OVIO_ECANCELED);
+  }
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+static void test_direct_files(struct test *test) {
+  enum { LENGTH = 65536 };
+  struct ovio_file file;
+  char *block = aligned_alloc(4096, LENGTH);
+  char *copy = aligned_alloc(4096, LENGTH);
+  TRY(block && copy);
+  for (int at = 0; at < LENGTH; at++)
+    block[at] = (char)(at * 7);
+  int error =
+      ovio_open(&file, test_path("direct"),
+                OVIO_READ | OVIO_WRITE | OVIO_CREATE | OVIO_DIRECT, 0600);
+  if (error == OVIO_ENOTSUP) {
+    free(block);
+    free(copy);
+    SKIP("this file system has no O_DIRECT");
+  }
+  TRY_EQ(error, 0);
+  plan_end();
+  TRY_EQ(ovio_write(&file, block, LENGTH, 0), LENGTH);
+  TRY_EQ(ovio_read(&file, copy, LENGTH, 0), LENGTH);
+  TRY(memcmp(block, copy, LENGTH) == 0);
+  TRY_EQ(plan.entered > 0, on_ring(test)); /* it went that way */
+  TRY_EQ(ovio_read(&file, copy, LENGTH, LENGTH), 0);
+  TRY_EQ(ovio_close(&file), 0);
+  free(block);
+  free(copy);
+}
+
+int main(void) {
+  static const char *const plain = "a plain thread has no ring";
+  const struct test_case cases[] = {
+      TEST_LOOP(test_short_counts_go_on, plain),
+      TEST_LOOP(test_interrupted_ones_begin_anew, plain),
+      TEST_LOOP(test_errors_have_names, plain),
+      TEST_LOOP(test_submissions_that_are_refused, plain),
+      TEST_PLAIN(test_ring_that_fails, "makes its own loops"),
+      TEST_PLAIN(test_without_a_ring, "makes its own loops"),
+      TEST_PLAIN(test_old_ring, "makes its own loops"),
+      TEST_ENGINES(test_deeper_than_the_ring),
+      TEST_LOOP(test_streams_beside_files, "several tasks"),
+      TEST_ENGINES(test_another_thread_goes_on),
+      TEST_ENGINES(test_cancel_gives_the_buffer_back_once),
+      TEST_LOOP(test_direct_files, plain),
+  };
+  test_no_try_anywhere = true; /* the ring's turn */
+  real = native;
+  native.io_uring_queue_init_params = init;
+  native.io_uring_submit_and_get_events = submit;
+  native.io_uring_submit_and_wait_timeout = submit_and_wait;
+  return test_main(cases, sizeof cases / sizeof *cases);
+}
+#else
+static void test_no_ring(struct test *test) {
+  SKIP("built without liburing");
+}
+
+int main(void) {
+  const struct test_case cases[] = {TEST_PLAIN(test_no_ring, "no loop")};
+  return test_main(cases, 1);
+}
+#endif
