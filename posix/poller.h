@@ -67,9 +67,10 @@ int port_epoll_descriptor(const struct os_port *port);
 
 /* ---- port_uring.c ---- */
 
-/* A ring that also waits at `descriptor`, or NULL: the system has none, or does
- * not let us. */
-struct ring *ring_create(int descriptor);
+#if NATIVE_HAS_URING
+/* A ring that also waits for the news of the port's epoll, or NULL: the system
+ * has none, or does not let us. */
+struct ring *ring_create(const struct os_port *port);
 void ring_destroy(struct ring *ring);
 /* Has the kernel anything of it? The loop's thread, as in all that follows. */
 bool ring_is_busy(const struct ring *ring);
@@ -77,9 +78,43 @@ bool ring_is_busy(const struct ring *ring);
 bool ring_start(struct ring *ring, struct os_io *io);
 /* Asks; it comes out as it will. */
 void ring_cancel(struct ring *ring, struct os_io *io);
-/* Submits what was started; waits, as os_port_wait() does. *news: something is
- * to be read from `descriptor`. */
+/* Submits what was started; waits, as os_port_wait() does. *news: epoll has
+ * some. */
 int ring_wait(struct ring *ring, int64_t timeout_ns, struct os_io **done,
               size_t max, size_t *count, bool *news);
+#else
+/* Built without: no port has one, and the rest is never called. */
+static inline struct ring *ring_create(const struct os_port *port) {
+  (void)port;
+  return NULL;
+}
+static inline void ring_destroy(struct ring *ring) {
+  (void)ring;
+}
+static inline bool ring_is_busy(const struct ring *ring) {
+  (void)ring;
+  return false;
+}
+static inline bool ring_start(struct ring *ring, struct os_io *io) {
+  (void)ring;
+  io->result = (struct os_result){OVIO_ENOTSUP, 0};
+  return false;
+}
+static inline void ring_cancel(struct ring *ring, struct os_io *io) {
+  (void)ring;
+  (void)io;
+}
+static inline int ring_wait(struct ring *ring, int64_t timeout_ns,
+                            struct os_io **done, size_t max, size_t *count,
+                            bool *news) {
+  (void)ring;
+  (void)timeout_ns;
+  (void)done;
+  (void)max;
+  (void)count;
+  (void)news;
+  return OVIO_ENOTSUP;
+}
+#endif
 
 #endif

@@ -99,20 +99,9 @@ static const struct poller *port__engine(unsigned engine) {
 
 /* Not an error where any engine will do. */
 static int port__add_ring(struct os_port *port, unsigned engine) {
-#if NATIVE_HAS_URING
   if (engine == OVIO_ENGINE_DEFAULT || engine == OVIO_ENGINE_URING)
-    port->ring = ring_create(port_epoll_descriptor(port));
-#endif
+    port->ring = ring_create(port);
   return engine == OVIO_ENGINE_URING && !port->ring ? OVIO_ENOTSUP : 0;
-}
-
-static void port__remove_ring(struct os_port *port) {
-#if NATIVE_HAS_URING
-  if (port->ring)
-    ring_destroy(port->ring);
-#else
-  (void)port;
-#endif
 }
 
 int os_port_create(struct os_port **port, unsigned engine) {
@@ -147,7 +136,8 @@ err1:
 
 void os_port_destroy(struct os_port *port) {
   CHECK(!port->unsent);
-  port__remove_ring(port);
+  if (port->ring)
+    ring_destroy(port->ring);
   port->poller->destroy(port);
   native_wakeup_close(&port->wakeup);
   os_lock_destroy(&port->lock);
@@ -215,10 +205,8 @@ static bool port__is_at_ring(const struct os_io *io) {
 }
 
 bool os_port_start(struct os_port *port, struct os_io *io) {
-#if NATIVE_HAS_URING
   if (port__is_at_ring(io))
     return ring_start(port->ring, io);
-#endif
   io->native[0] = 0;
   io->result = native_attempt(&io->transfer);
   if (io->result.value != OVIO_EWOULDBLOCK)
@@ -254,12 +242,10 @@ static void port__withdraw(struct os_port *port, struct os_io *io) {
 }
 
 bool os_port_cancel(struct os_port *port, struct os_io *io) {
-#if NATIVE_HAS_URING
   if (port__is_at_ring(io)) {
     ring_cancel(port->ring, io);
     return false;
   }
-#endif
   if (port__waiting(port, io->native[0], port__direction(io)) != io)
     return false;
   port__withdraw(port, io);
@@ -338,7 +324,6 @@ static int port__look(struct os_port *port, int64_t left_ns,
   return 0;
 }
 
-#if NATIVE_HAS_URING
 /* The same at the ring, while it has something; at the engine, too, when that
  * has news. */
 static int port__look_at_ring(struct os_port *port, int64_t left_ns,
@@ -352,9 +337,6 @@ static int port__look_at_ring(struct os_port *port, int64_t left_ns,
     return error;
   return port__look(port, 0, done, max, count, over);
 }
-#else
-#define port__look_at_ring port__look
-#endif
 
 int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
                  size_t max, size_t *count) {

@@ -51,11 +51,11 @@ static bool ring__open(struct io_uring *uring, unsigned flags) {
   return false;
 }
 
-struct ring *ring_create(int descriptor) {
+struct ring *ring_create(const struct os_port *port) {
   struct ring *ring = memory_allocate(sizeof(*ring));
   if (!ring)
     return NULL;
-  ring->descriptor = descriptor;
+  ring->descriptor = port_epoll_descriptor(port);
   /* No interruption of a busy loop: it asks every turn. Linux 5.19. */
   if (ring__open(&ring->uring, IORING_SETUP_COOP_TASKRUN) ||
       ring__open(&ring->uring, 0))
