@@ -120,10 +120,9 @@ bool loop_is_current(const struct loop *loop) {
 /* OVIO_ENGINE in the environment decides where the program leaves it open. */
 static unsigned loop__engine(unsigned asked) {
   static const char *const names[] = {
-      [OVIO_ENGINE_IOCP] = "iocp",
-      [OVIO_ENGINE_EPOLL] = "epoll",
-      [OVIO_ENGINE_POLL] = "poll",
-      [OVIO_ENGINE_URING] = "io_uring",
+      [OVIO_ENGINE_IOCP] = "iocp",     [OVIO_ENGINE_EPOLL] = "epoll",
+      [OVIO_ENGINE_POLL] = "poll",     [OVIO_ENGINE_URING] = "io_uring",
+      [OVIO_ENGINE_KQUEUE] = "kqueue",
   };
   const char *name = asked == OVIO_ENGINE_DEFAULT ? getenv("OVIO_ENGINE") : 0;
   for (unsigned at = 1; name && at < sizeof names / sizeof *names; at++) {

@@ -398,7 +398,8 @@ enum ovio_engine {
   OVIO_ENGINE_IOCP,        /* Windows */
   OVIO_ENGINE_EPOLL,       /* Linux */
   OVIO_ENGINE_POLL,        /* POSIX */
-  OVIO_ENGINE_URING        /* Linux: epoll, and a ring for disk files */
+  OVIO_ENGINE_URING,       /* Linux: epoll, and a ring for disk files */
+  OVIO_ENGINE_KQUEUE       /* macOS, the BSDs */
 };
 
 /* Every field's 0 is its default. Set `size` to sizeof(the struct). */
@@ -455,8 +456,8 @@ OVIO_API int ovio_loop_destroy(struct ovio_loop *loop);
 /* ovio_loop_current: the loop whose task or callback calls; else NULL. */
 OVIO_API struct ovio_loop *ovio_loop_current(void);
 
-/* ovio_loop_engine: "iocp", "io_uring", "epoll" or "poll". Static. Any thread.
- */
+/* ovio_loop_engine: "iocp", "io_uring", "epoll", "kqueue" or "poll". Static.
+ * Any thread. */
 OVIO_API const char *ovio_loop_engine(const struct ovio_loop *loop);
 
 /* ------------------------------------------------------------------- tasks */

@@ -50,6 +50,16 @@ static ssize_t native__pwritev2(int fd, const struct iovec *iov, int count,
 }
 #endif
 
+#if NATIVE_HAS_KQUEUE
+/* The counts are size_t on NetBSD. */
+static int native__kevent(int queue, const struct kevent *changes,
+                          int change_count, struct kevent *events,
+                          int event_count, const struct timespec *time) {
+  return kevent(queue, changes, (NATIVE_KEVENT_COUNT)change_count, events,
+                (NATIVE_KEVENT_COUNT)event_count, time);
+}
+#endif
+
 NATIVE_CONST struct native_calls native = {
     .openat = native__openat,
     .close = close,
@@ -96,6 +106,10 @@ NATIVE_CONST struct native_calls native = {
     .epoll_create1 = epoll_create1,
     .epoll_ctl = epoll_ctl,
     .epoll_wait = epoll_wait,
+#endif
+#if NATIVE_HAS_KQUEUE
+    .kqueue = kqueue,
+    .kevent = native__kevent,
 #endif
 #if NATIVE_HAS_URING
     .io_uring_queue_init_params = io_uring_queue_init_params,

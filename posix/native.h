@@ -47,6 +47,10 @@
 #elif defined(__FreeBSD__) || defined(__DragonFly__)
 #include <sys/disk.h>
 #endif
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) ||       \
+    defined(__OpenBSD__) || defined(__DragonFly__) || OVIO_FAKE_KQUEUE
+#include <sys/event.h>
+#endif
 
 /* ---- What this system has. Each condition is named here and only here. ----
  */
@@ -56,6 +60,16 @@
 #define NATIVE_HAS_EVENTFD 1
 #define NATIVE_HAS_STATX   1
 #define NATIVE_HAS_RWF     1 /* preadv2(2), pwritev2(2) */
+#endif
+
+/* A registration has 64 bits, and an event one pointer to keep it in. */
+#if defined(EVFILT_READ) && UINTPTR_MAX > 0xffffffff
+#define NATIVE_HAS_KQUEUE 1
+#if defined(__NetBSD__)
+#define NATIVE_KEVENT_COUNT size_t
+#else
+#define NATIVE_KEVENT_COUNT int
+#endif
 #endif
 
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
@@ -189,6 +203,11 @@ struct native_calls {
   int (*epoll_create1)(int flags);
   int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
   int (*epoll_wait)(int epoll, struct epoll_event *events, int max, int timeout_ms);
+#endif
+#if NATIVE_HAS_KQUEUE
+  int (*kqueue)(void);
+  int (*kevent)(int queue, const struct kevent *changes, int change_count, struct kevent *events,
+      int event_count, const struct timespec *time);
 #endif
 #if NATIVE_HAS_URING
   /* liburing's: 0 or more, or -errno. */

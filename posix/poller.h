@@ -65,6 +65,10 @@ extern const struct poller port_epoll;
 int port_epoll_descriptor(const struct os_port *port);
 #endif
 
+#if NATIVE_HAS_KQUEUE
+extern const struct poller port_kqueue;
+#endif
+
 /* ---- port_uring.c ---- */
 
 #if NATIVE_HAS_URING

@@ -79,18 +79,28 @@ static void port__free_slot(struct os_port *port, size_t index) {
 
 /* ---- the port ---- */
 
+#if NATIVE_HAS_EPOLL
+#define PORT_BEST port_epoll
+#elif NATIVE_HAS_KQUEUE
+#define PORT_BEST port_kqueue
+#else
+#define PORT_BEST port_poll
+#endif
+
 static const struct poller *port__engine(unsigned engine) {
   switch (engine) {
+  case OVIO_ENGINE_DEFAULT:
+    return &PORT_BEST;
   case OVIO_ENGINE_POLL:
     return &port_poll;
 #if NATIVE_HAS_EPOLL
-  case OVIO_ENGINE_DEFAULT:
   case OVIO_ENGINE_EPOLL:
   case OVIO_ENGINE_URING:
     return &port_epoll;
-#else
-  case OVIO_ENGINE_DEFAULT:
-    return &port_poll;
+#endif
+#if NATIVE_HAS_KQUEUE
+  case OVIO_ENGINE_KQUEUE:
+    return &port_kqueue;
 #endif
   default:
     return NULL;

@@ -19,6 +19,9 @@ const struct test_mode test_modes[] = {
     {"epoll", true, OVIO_ENGINE_EPOLL},
 #endif
     {"poll", true, OVIO_ENGINE_POLL},
+#if NATIVE_HAS_KQUEUE
+    {"kqueue", true, OVIO_ENGINE_KQUEUE},
+#endif
 #if NATIVE_HAS_URING
     {"io_uring", true, OVIO_ENGINE_URING},
 #endif

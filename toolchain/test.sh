@@ -12,7 +12,7 @@ set -eu
 
 cd "$(dirname "$0")/.."
 if [ $# -eq 0 ]; then
-  set -- linux linux-clang linux-asan linux-tsan linux-ucontext mingw64 mingw32
+  set -- linux linux-clang linux-asan linux-tsan linux-portable mingw64 mingw32
 fi
 
 sh toolchain/deps.sh test
