@@ -205,6 +205,14 @@ static int file__check_flags(unsigned flags, unsigned known) {
   return 0;
 }
 
+int file_check_directory(struct ovio_file *dir) {
+  if (!dir)
+    return 0;
+  if (!(atomic_load(&file_of(dir)->state) & FILE_OPEN))
+    return OVIO_EBADF;
+  return file_of(dir)->os.kind == OS_KIND_DIRECTORY ? 0 : OVIO_ENOTDIR;
+}
+
 static int file__prepare_open(struct op *op, struct ovio_file *file,
                               struct ovio_file *dir, const char *path,
                               unsigned flags, unsigned mode) {
@@ -216,11 +224,8 @@ static int file__prepare_open(struct op *op, struct ovio_file *file,
   int error = path ? file__check_flags(flags, FLAGS_OPEN) : OVIO_EINVAL;
   if (error)
     return error;
-  if (dir && !(atomic_load(&file_of(dir)->state) & FILE_OPEN))
-    return OVIO_EBADF;
-  if (dir && file_of(dir)->os.kind != OS_KIND_DIRECTORY)
-    return OVIO_ENOTDIR;
-  return os_path_check(path);
+  error = file_check_directory(dir);
+  return error ? error : os_path_check(path);
 }
 
 int ovio_openat(struct ovio_file *file, struct ovio_file *dir, const char *path,

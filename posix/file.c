@@ -660,15 +660,24 @@ static void file__translate(const struct stat *stat, struct ovio_stat *out) {
 }
 
 /* The time of birth, which Linux's struct stat has not; 0: not known. */
-static int64_t file__birth_ns(int fd) {
+static int64_t file__birth_ns(int dir, const char *path, int flags) {
 #if NATIVE_HAS_STATX
   struct statx out;
-  if (native.statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &out) == 0 &&
+  if (native.statx(dir, path, flags, STATX_BTIME, &out) == 0 &&
       (out.stx_mask & STATX_BTIME))
     return file__to_ns(out.stx_btime.tv_sec, out.stx_btime.tv_nsec);
 #endif
-  (void)fd;
+  (void)dir;
+  (void)path;
+  (void)flags;
   return 0;
+}
+
+void native_stat(const struct stat *stat, int dir, const char *path, int flags,
+                 struct ovio_stat *out) {
+  file__translate(stat, out);
+  if (out->create_ns == 0)
+    out->create_ns = file__birth_ns(dir, path, flags);
 }
 
 struct os_result os_file_stat(const struct os_file *file,
@@ -677,13 +686,15 @@ struct os_result os_file_stat(const struct os_file *file,
   struct stat stat;
   if (native.fstat(fd, &stat) < 0)
     return native_failure(errno);
-  file__translate(&stat, out);
-  if (out->create_ns == 0)
-    out->create_ns = file__birth_ns(fd);
+#if NATIVE_HAS_STATX
+  native_stat(&stat, fd, "", AT_EMPTY_PATH, out);
+#else
+  native_stat(&stat, fd, "", 0, out);
+#endif
   return (struct os_result){0, 0};
 }
 
-static struct timespec file__from_ns(int64_t ns) {
+struct timespec native_timespec(int64_t ns) {
   if (ns == OVIO_TIME_KEEP)
     return (struct timespec){.tv_sec = 0, .tv_nsec = UTIME_OMIT};
   int64_t seconds = ns / NS_PER_S;
@@ -697,8 +708,8 @@ static struct timespec file__from_ns(int64_t ns) {
 
 struct os_result os_file_set_times(const struct os_file *file,
                                    int64_t access_ns, int64_t modify_ns) {
-  struct timespec times[2] = {file__from_ns(access_ns),
-                              file__from_ns(modify_ns)};
+  struct timespec times[2] = {native_timespec(access_ns),
+                              native_timespec(modify_ns)};
   if (native.futimens(file__fd(file), times) < 0)
     return native_failure(errno);
   return (struct os_result){0, 0};

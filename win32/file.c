@@ -474,6 +474,8 @@ struct os_result os_file_sync(const struct os_file *file, bool data_only) {
   (void)data_only; /* NtFlushBuffersFileEx is not in every Windows, nor Wine */
   if (file->kind == OS_KIND_STREAM) /* of a pipe it would wait for the reader */
     return (struct os_result){OVIO_ENOTSUP, 0};
+  if (file->kind == OS_KIND_DIRECTORY) /* NTFS journals its names */
+    return (struct os_result){0, 0};
   return file__answer(native.FlushFileBuffers(file__handle(file)));
 }
 
