@@ -446,8 +446,9 @@ OVIO_API void ovio_dir_end(struct ovio_dir *walk);
  * Errors, on both systems: ENOENT (also an empty path, and a link that leads
  * nowhere), ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, EROFS, ENOSPC, EIO,
  * ENOMEM, EBADF (a closed `dir`), EINVAL. Where they differ: a file in the
- * middle of a path is ENOTDIR on POSIX and ENOENT on Windows; a name of more than
- * 255 units is ENAMETOOLONG or, on Windows, EINVAL; what another program has open without sharing is ETXTBSY on Windows. */
+ * middle of a path is ENOTDIR on POSIX and ENOENT on Windows; a name of more
+ * than 255 units is ENAMETOOLONG or, on Windows, EINVAL; what another program
+ * has open without sharing is ETXTBSY on Windows. */
 
 /* ovio_mkdir: makes a directory. `mode` as mkdir(2), less the umask; on Windows
  * rights come from the directory above. Errors also: EEXIST, whatever has the

@@ -68,7 +68,7 @@ static ssize_t directory__read(struct os_directory *directory) {
   return native.getdents64(fd, directory->buffer, length);
 }
 
-void os_directory_end(struct os_directory *directory) {
+static void directory__close(struct os_directory *directory) {
   (void)directory;
 }
 
@@ -118,7 +118,7 @@ static ssize_t directory__read(struct os_directory *directory) {
   return (ssize_t)used;
 }
 
-void os_directory_end(struct os_directory *directory) {
+static void directory__close(struct os_directory *directory) {
   if (directory->stream)
     closedir(directory->stream);
   directory->stream = NULL;
@@ -149,4 +149,8 @@ int os_directory_next(struct os_directory *directory, struct ovio_entry *out,
                              .inode = record->inode,
                              .type = directory__type(record->type)};
   return 1;
+}
+
+void os_directory_end(struct os_directory *directory) {
+  directory__close(directory);
 }

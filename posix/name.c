@@ -168,7 +168,7 @@ static struct os_result name__of_descriptor(int fd, char *buffer,
                     length);
 #elif NATIVE_HAS_GETPATH
   char path[PATH_MAX];
-  if (fcntl(fd, F_GETPATH, path) < 0)
+  if (native.getpath(fd, path) < 0)
     return native_failure(errno);
   size_t used = strlen(path);
   memcpy(buffer, path, used < length ? used : length);
@@ -201,12 +201,11 @@ struct os_result os_name_resolve(const struct os_name *name, char *buffer,
                                  size_t length) {
   if (name->dir && !os_path_is_absolute(name->path))
     return name__resolve_in(name, buffer, length);
-  char *path = native.realpath(name->path, NULL);
-  if (!path)
+  char path[PATH_MAX];
+  if (!native.realpath(name->path, path))
     return native_failure(errno);
   size_t used = strlen(path);
   memcpy(buffer, path, used < length ? used : length);
-  free(path);
   return name__text((ssize_t)used, buffer, length);
 }
 

@@ -62,6 +62,12 @@ static int native__renameat2(int dir, const char *from, int to_dir,
 }
 #endif
 
+#if NATIVE_HAS_GETPATH
+static int native__getpath(int fd, char path[PATH_MAX]) {
+  return fcntl(fd, F_GETPATH, path);
+}
+#endif
+
 #if NATIVE_HAS_OPENAT2
 #ifndef SYS_openat2
 #define SYS_openat2 437 /* on every machine (Linux 5.6) */
@@ -131,6 +137,9 @@ NATIVE_CONST struct native_calls native = {
 #endif
 #if NATIVE_HAS_RENAMEAT2
     .renameat2 = native__renameat2,
+#endif
+#if NATIVE_HAS_GETPATH
+    .getpath = native__getpath,
 #endif
 #if NATIVE_HAS_RENAMEATX
     .renameatx_np = renameatx_np,

@@ -217,6 +217,9 @@ struct native_calls {
 #if NATIVE_HAS_RENAMEAT2
   int (*renameat2)(int dir, const char *from, int to_dir, const char *to, unsigned flags);
 #endif
+#if NATIVE_HAS_GETPATH
+  int (*getpath)(int fd, char path[PATH_MAX]); /* F_GETPATH */
+#endif
 #if NATIVE_HAS_RENAMEATX
   int (*renameatx_np)(int dir, const char *from, int to_dir, const char *to, unsigned flags);
 #endif
@@ -224,7 +227,8 @@ struct native_calls {
   int (*openat2)(int dir, const char *path, const struct native_open_how *how);
 #endif
 #if NATIVE_HAS_COPY_FILE_RANGE
-  ssize_t (*copy_file_range)(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t length);
+  ssize_t (*copy_file_range)(int from, int64_t *from_offset, int to,
+      int64_t *to_offset, size_t length);
 #endif
 #if NATIVE_HAS_STATX
   int (*statx)(int dir, const char *path, int flags, unsigned mask, struct statx *out);

@@ -139,16 +139,15 @@ static void test_names_come_back(struct test *test) {
       "-",
       "..x",
       "\xEF\xBF\xBD",
-#ifndef _WIN32
+      /* from here on not for Windows */
       "new\nline",
       "latin \xE4",
       "\xFF\xFE",
       "a\\b",
       "c:d",
       "trailing.",
-#endif
   };
-  enum { COUNT = sizeof names / sizeof *names };
+  const int count = os_path_separates('\\') ? 5 : 11;
   struct ovio_file folder;
   struct ovio_file file;
   struct ovio_dir walk;
@@ -156,17 +155,17 @@ static void test_names_come_back(struct test *test) {
   uint64_t buffer[BUFFER / 8];
   unsigned seen = 0;
   TRY_EQ(folder_open(&folder, own(test, "names")), 0);
-  for (int at = 0; at < COUNT; at++)
+  for (int at = 0; at < count; at++)
     TRY_EQ(put(&folder, names[at]), 0);
   TRY_EQ(ovio_dir_begin(&walk, &folder, buffer, sizeof buffer), 0);
   while (ovio_dir_next(&walk, &entry) == 1) {
-    for (int at = 0; at < COUNT; at++)
+    for (int at = 0; at < count; at++)
       seen |= strcmp(entry.name, names[at]) == 0 ? 1u << at : 0;
     TRY_EQ(ovio_openat(&file, &folder, entry.name, OVIO_READ, 0), 0);
     TRY_EQ(ovio_close(&file), 0);
     TRY_EQ(ovio_unlink(&folder, entry.name), 0);
   }
-  TRY_EQ(seen, (1u << COUNT) - 1);
+  TRY_EQ(seen, (1u << count) - 1);
   ovio_dir_end(&walk);
   TRY_EQ(ovio_close(&folder), 0);
 }
