@@ -170,6 +170,13 @@ struct os_transfer {
 struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
                               const char *path, unsigned flags, unsigned mode);
 
+/* The same, but OVIO_EXDEV for what lies outside of `dir`. OVIO_ENOTSUP without
+ * a native code: the kernel does not promise that. */
+struct os_result os_file_open_beneath(struct os_file *file,
+                                      const struct os_file *dir,
+                                      const char *path, unsigned flags,
+                                      unsigned mode);
+
 /* Learns what `handle` is. Never waits, never changes its mode, never moves
  * its position. */
 struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
@@ -199,6 +206,12 @@ struct os_result os_file_stat(const struct os_file *file,
                               struct ovio_stat *out);
 struct os_result os_file_set_times(const struct os_file *file,
                                    int64_t access_ns, int64_t modify_ns);
+
+/* Up to `length` bytes by the kernel alone: their number, 0 at the end, or
+ * OVIO_ENOTSUP for what only reading and writing can do. */
+struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
+                              const struct os_file *to, int64_t to_offset,
+                              size_t length);
 
 /* ---- directory.c ---- */
 

@@ -78,7 +78,8 @@ extern "C" {
   X(ENAMETOOLONG, -1012, "name too long: shorten the path")                    \
   X(ELOOP, -1013, "symbolic link refused, or too many of them in the path")    \
   X(EROFS, -1014, "read-only file system")                                     \
-  X(EXDEV, -1015, "crosses file systems: copy instead")                        \
+  X(EXDEV, -1015,                                                              \
+    "crosses file systems: copy instead; or leaves OVIO_BENEATH's directory")  \
   X(ENOSPC, -1016, "no space left, or quota used up: make room")               \
   X(EFBIG, -1017, "file too large for its file system or limit")               \
   X(EIO, -1018, "input/output error: the device or the network failed")        \
@@ -207,8 +208,9 @@ enum ovio_flags {
   OVIO_RANDOM = 1u << 12,     /* hint: do not read ahead */
   OVIO_BLOCKING = 1u << 13,   /* never overlapped: a plain system handle */
   OVIO_INLINE = 1u << 14,     /* may block the loop's thread (stderr) */
-  OVIO_NONBLOCK = 1u << 15    /* plain calls answer OVIO_EWOULDBLOCK; POSIX,
+  OVIO_NONBLOCK = 1u << 15,   /* plain calls answer OVIO_EWOULDBLOCK; POSIX,
                                  OVIO_ENOTSUP on Windows */
+  OVIO_BENEATH = 1u << 16     /* OVIO_EXDEV for what is not below `dir` */
 };
 
 /* ovio_open: opens, and with OVIO_CREATE makes, the file at `path`.
@@ -233,8 +235,15 @@ OVIO_API int ovio_open(struct ovio_file *file, const char *path, unsigned flags,
 /* ovio_openat: ovio_open() with `path` taken from the directory `dir`, a file
  * opened with OVIO_DIRECTORY; NULL is the current directory; an absolute
  * `path` ignores it. `dir` must stay open until the call returns.
+ * With OVIO_BENEATH nothing outside of `dir` is opened, made or cut, whatever
+ * `path` says: OVIO_EXDEV for an absolute path, a drive's letter, and ".." that
+ * leads out. On Linux since 5.6 symbolic links are followed that stay inside;
+ * elsewhere each one is OVIO_ELOOP, and ".." takes back the name before it. On
+ * Windows it does not hold against who changes the directories meanwhile. The
+ * calls further down are kept inside by opening a directory so, and giving them
+ * that and one name.
  * Errors: also OVIO_EBADF for a closed `dir`, OVIO_ENOTDIR for another kind.
- * System: openat(2); GetFinalPathNameByHandleW and CreateFileW. */
+ * System: openat(2), openat2(2); GetFinalPathNameByHandleW, CreateFileW. */
 OVIO_API int ovio_openat(struct ovio_file *file, struct ovio_file *dir,
                          const char *path, unsigned flags, unsigned mode);
 
@@ -363,6 +372,20 @@ OVIO_API int ovio_stat(struct ovio_file *file, struct ovio_stat *out);
 OVIO_API int ovio_set_times(struct ovio_file *file, int64_t access_ns,
                             int64_t modify_ns);
 
+/* ovio_copy: copies up to `length` bytes of disk files, from `from` at
+ * `from_offset` to `to` at `to_offset`; INT64_MAX: to the end. Positions do not
+ * move; within one file the ranges must not overlap. `from` must stay open.
+ * Result: bytes copied, less than `length` at the end of `from`. A failure
+ * after some bytes returns their count, and the next call reports it.
+ * Thread: plain or task. Cancel: between pieces of 16 MiB, or less.
+ * Errors: EBADF, EINVAL (a negative number; OVIO_DIRECT, OVIO_APPEND), ESPIPE,
+ * and those of ovio_read() and ovio_write().
+ * System: copy_file_range(2), which shares the blocks where the file system
+ * can; else, and on Windows, reads and writes of 256 KiB. */
+OVIO_API int64_t ovio_copy(struct ovio_file *from, int64_t from_offset,
+                           struct ovio_file *to, int64_t to_offset,
+                           int64_t length);
+
 /* ovio_file_route: how an operation on `file` would get done on `loop` (NULL:
  * on a plain thread): "completion", "readiness", "worker", "inline",
  * "synchronous" (plain), or "closed". Does not bind the file: before its first
@@ -410,11 +433,12 @@ struct ovio_dir {
 /* ovio_dir_begin: begins to walk through the directory `file`, opened with
  * OVIO_DIRECTORY, at its first entry; again for a walk that is under way.
  *   walk    overwritten without being read; ended by ovio_dir_end().
- *   buffer  the walk's until then; `length` bytes, OVIO_DIR_BUFFER_MIN at
- * least, of which each system call fills as much as it can. The system keeps
- * the place with the open file: one walk at a time on it, and one thread or
- * task at a time in the walk. `file` must stay open. Thread: any; never waits.
- * Errors: EINVAL, EBADF, ENOTDIR. System: none. */
+ *   buffer  the walk's until then; each system call fills as much of it as it
+ *           can.
+ *   length  bytes; OVIO_DIR_BUFFER_MIN at least.
+ * The system keeps the place with the open file: one walk at a time on it, and
+ * one thread or task at a time in the walk. `file` must stay open.
+ * Thread: any; never waits. Errors: EINVAL, EBADF, ENOTDIR. System: none. */
 OVIO_API int ovio_dir_begin(struct ovio_dir *walk, struct ovio_file *file,
                             void *buffer, size_t length);
 
@@ -464,20 +488,21 @@ OVIO_API int ovio_mkdir(struct ovio_file *dir, const char *path, unsigned mode);
 OVIO_API int ovio_unlink(struct ovio_file *dir, const char *path);
 
 /* ovio_rmdir: removes an empty directory. Errors also: ENOTEMPTY, ENOTDIR (also
- * for a link to one), EBUSY (the system's own, or a mount point). System:
- * unlinkat(2); as ovio_unlink(). */
+ * for a link to one), EBUSY (the system's own, or a mount point).
+ * System: unlinkat(2); as ovio_unlink(). */
 OVIO_API int ovio_rmdir(struct ovio_file *dir, const char *path);
 
 /* ovio_rename: gives what is called `from` in `dir` the name `to` in `to_dir`,
  * in one step: there is always the old or the new one.
- *   flags  0: replaces a file (also a read-only one, and one that is open) or
- * an empty directory; OVIO_EXCLUSIVE: OVIO_EEXIST if `to` exists. Links
- * themselves are renamed and replaced. Errors also: EXDEV (another file
- * system), EISDIR (a file onto a directory), ENOTDIR (the reverse), ENOTEMPTY,
- * EINVAL (a directory into itself; on Windows EACCES). On Windows before 10
- * 1809, and off NTFS, replacing an open file is EACCES, and replacing an empty
- * directory is two steps, as is OVIO_EXCLUSIVE on POSIX where the system lacks
- * it (never with another's file replaced).
+ *   flags  0: replaces a file, also a read-only one and one that is open, or
+ *          an empty directory; OVIO_EXCLUSIVE: OVIO_EEXIST if `to` exists.
+ * Links themselves are renamed and replaced. On Windows before 10 1809, and off
+ * NTFS, replacing an open file is EACCES, and an empty directory is replaced in
+ * two steps. Where a POSIX system lacks OVIO_EXCLUSIVE, that takes two steps,
+ * which never replace anything.
+ * Errors also: EXDEV (another file system), EISDIR (a file onto a directory),
+ * ENOTDIR (the reverse), ENOTEMPTY, EINVAL (a directory into itself; on Windows
+ * EACCES).
  * System: renameat(2), renameat2(2), renameatx_np(2), linkat(2);
  * FileRenameInfoEx with POSIX semantics, FileRenameInfo. */
 OVIO_API int ovio_rename(struct ovio_file *dir, const char *from,
@@ -486,8 +511,7 @@ OVIO_API int ovio_rename(struct ovio_file *dir, const char *from,
 
 /* ovio_link: gives the file `from` the second name `to`. Errors also: EEXIST,
  * EXDEV, EPERM (a directory), ENOSPC (too many names), ENOTSUP.
- * System: linkat(2), which does not follow a link at `from`; CreateHardLinkW.
- */
+ * System: linkat(2), which follows no link at `from`; CreateHardLinkW. */
 OVIO_API int ovio_link(struct ovio_file *dir, const char *from,
                        struct ovio_file *to_dir, const char *to);
 
@@ -515,21 +539,21 @@ OVIO_API int64_t ovio_realpath(struct ovio_file *dir, const char *path,
                                char *buffer, size_t length);
 
 /* ovio_stat_at: ovio_stat() by a path. `flags`: 0, or OVIO_NOFOLLOW for a
- * symbolic link itself. System: fstatat(2), statx(2); CreateFileW without
- * access and GetFileInformationByHandleEx. */
+ * symbolic link itself.
+ * System: fstatat(2), statx(2); GetFileInformationByHandleEx. */
 OVIO_API int ovio_stat_at(struct ovio_file *dir, const char *path,
                           unsigned flags, struct ovio_stat *out);
 
 /* ovio_access: 0 if the process may OVIO_READ, OVIO_WRITE or both; 0 for
  * `flags`: if there is something. An answer about the past: to open is safer.
- * Errors also: EACCES, EROFS. System: faccessat(2) with AT_EACCESS;
- * CreateFileW, where a read-only file is EACCES for OVIO_WRITE. */
+ * On Windows a read-only file is EACCES for OVIO_WRITE.
+ * System: faccessat(2) with AT_EACCESS; CreateFileW. */
 OVIO_API int ovio_access(struct ovio_file *dir, const char *path,
                          unsigned flags);
 
 /* ovio_set_mode: the permission bits, as chmod(2); on Windows a file without
  * the bit 0200 is read-only, and directories stay as they are.
- * System: fchmodat(2); SetFileAttributesW. */
+ * System: fchmodat(2); FileBasicInfo. */
 OVIO_API int ovio_set_mode(struct ovio_file *dir, const char *path,
                            unsigned mode);
 
@@ -572,8 +596,7 @@ OVIO_API int ovio_temp_dir(struct ovio_file *dir, const char *prefix,
 OVIO_API int ovio_read_file(struct ovio_file *dir, const char *path,
                             size_t limit, void **data, size_t *length);
 
-/* ovio_free: frees what the library has handed out; NULL is fine. Any thread.
- */
+/* ovio_free: frees what ovio_read_file() gave; NULL is fine. Any thread. */
 OVIO_API void ovio_free(void *data);
 
 /* ovio_write_file: makes a file hold these bytes; one that exists is cut to
@@ -586,10 +609,12 @@ OVIO_API int ovio_write_file(struct ovio_file *dir, const char *path,
  * crash, finds the old bytes or the new ones, never a part. Written to a
  * temporary beside it, .ovio-*, which is gone after any failure, synced, and
  * renamed. Keeps the mode of the file that was there, else `mode`; not its
- * owner, links and streams. A symbolic link is replaced, not followed. When
- * syncing the directory fails (POSIX), its error is returned although the new
- * file is in its place. Errors also: EISDIR, and ovio_rename()'s. Thread,
- * cancel: as ovio_openat(); cancelled it is one or the other, too. */
+ * owner, links and streams. A symbolic link is replaced, not followed.
+ * When syncing the directory fails (POSIX), its error is returned although the
+ * new file is in its place.
+ * Thread: plain or task. Cancel: as any; the file is then the old or the new
+ * one, too. Errors also: EISDIR, and ovio_rename()'s.
+ * System: those of the calls that it is made of. */
 OVIO_API int ovio_replace_file(struct ovio_file *dir, const char *path,
                                const void *data, size_t length, unsigned mode);
 

@@ -191,6 +191,16 @@ size_t os_file_parts_max(void) {
   return NATIVE_IOV_MAX;
 }
 
+static struct os_result file__keep(struct os_file *file, int fd,
+                                   unsigned flags) {
+  int error = file__take(file, fd, flags);
+  if (error) {
+    native.close(fd);
+    return native_failure(error);
+  }
+  return (struct os_result){0, 0};
+}
+
 struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
                               const char *path, unsigned flags, unsigned mode) {
   int at = dir ? file__fd(dir) : AT_FDCWD;
@@ -200,13 +210,57 @@ struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
   while (fd < 0 && errno == EINTR);
   if (fd < 0)
     return file__open_failure(at, path, flags, errno);
-  int error = file__take(file, fd, flags);
-  if (error) {
-    native.close(fd);
-    return native_failure(error);
-  }
-  return (struct os_result){0, 0};
+  return file__keep(file, fd, flags);
 }
+
+#if NATIVE_HAS_OPENAT2
+
+enum { BENEATH_TRIES = 100 };
+
+/* EAGAIN: something was renamed while ".." was looked up (openat2(2)). */
+static int file__openat2(int at, const char *path, unsigned flags,
+                         unsigned mode) {
+  struct native_open_how how = {.flags = (uint64_t)file__open_flags(flags),
+                                .mode = flags & OVIO_CREATE ? mode & 07777 : 0,
+                                .resolve = NATIVE_RESOLVE_BENEATH |
+                                           NATIVE_RESOLVE_NO_MAGICLINKS};
+  int fd;
+  int tries = BENEATH_TRIES;
+  do
+    fd = native.openat2(at, path, &how);
+  while (fd < 0 && (errno == EINTR || (errno == EAGAIN && --tries)));
+  return fd;
+}
+
+struct os_result os_file_open_beneath(struct os_file *file,
+                                      const struct os_file *dir,
+                                      const char *path, unsigned flags,
+                                      unsigned mode) {
+  int at = dir ? file__fd(dir) : AT_FDCWD;
+  int fd = file__openat2(at, path, flags, mode);
+  if (fd >= 0)
+    return file__keep(file, fd, flags);
+  /* An older kernel; a sandbox that has not heard of the call says EPERM. */
+  if (errno == ENOSYS || errno == EPERM)
+    return (struct os_result){OVIO_ENOTSUP, 0};
+  return file__open_failure(at, path, flags, errno);
+}
+
+#else
+
+struct os_result os_file_open_beneath(struct os_file *file,
+                                      const struct os_file *dir,
+                                      const char *path, unsigned flags,
+                                      unsigned mode) {
+  (void)file;
+  (void)dir;
+  (void)path;
+  (void)flags;
+  (void)mode;
+  return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
+#endif
 
 struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
                                unsigned flags) {
@@ -714,3 +768,44 @@ struct os_result os_file_set_times(const struct os_file *file,
     return native_failure(errno);
   return (struct os_result){0, 0};
 }
+
+#if NATIVE_HAS_COPY_FILE_RANGE
+
+/* Answers of kernels, file systems and sandboxes that cannot; whatever else is
+ * wrong comes again when the bytes are read and written. */
+static bool file__cannot_copy(int error) {
+  return error == ENOSYS || error == EXDEV || error == EINVAL ||
+         error == EOPNOTSUPP || error == EPERM || error == EBADF ||
+         error == ETXTBSY;
+}
+
+struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
+                              const struct os_file *to, int64_t to_offset,
+                              size_t length) {
+  ssize_t moved;
+  do
+    moved = native.copy_file_range(file__fd(from), &from_offset, file__fd(to),
+                                   &to_offset, length);
+  while (moved < 0 && errno == EINTR);
+  if (moved >= 0)
+    return (struct os_result){moved, 0};
+  struct os_result result = native_failure(errno);
+  if (file__cannot_copy(errno))
+    result.value = OVIO_ENOTSUP;
+  return result;
+}
+
+#else
+
+struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
+                              const struct os_file *to, int64_t to_offset,
+                              size_t length) {
+  (void)from;
+  (void)from_offset;
+  (void)to;
+  (void)to_offset;
+  (void)length;
+  return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
+#endif

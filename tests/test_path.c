@@ -400,7 +400,9 @@ static void test_bad_paths(struct test *test) {
   TRY(longest == OVIO_ENAMETOOLONG || longest == OVIO_EINVAL ||
       (test_is_wine() && longest == OVIO_ENOENT));
   for (int at = 0; at < CALLS; at++) {
-    int64_t error = at == 4 ? OVIO_ENOTDIR : call(at, &dir, "file/x");
+    if (at == 4 || (at == 6 && test_is_wine())) /* links there are a fiction */
+      continue;
+    int64_t error = call(at, &dir, "file/x");
     TRY(error == OVIO_ENOTDIR || error == OVIO_ENOENT);
   }
   TRY_EQ(ovio_close(&dir), 0);

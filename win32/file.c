@@ -166,6 +166,19 @@ struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
   return result;
 }
 
+/* NtCreateFile takes a directory to begin at, but follows links out of it. */
+struct os_result os_file_open_beneath(struct os_file *file,
+                                      const struct os_file *dir,
+                                      const char *path, unsigned flags,
+                                      unsigned mode) {
+  (void)file;
+  (void)dir;
+  (void)path;
+  (void)flags;
+  (void)mode;
+  return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
 /* ---- adopt ---- */
 
 static bool file__is_standard(HANDLE handle) {
@@ -601,4 +614,17 @@ struct os_result os_file_set_times(const struct os_file *file,
                            .LastWriteTime = file__from_ns(modify_ns)};
   return file__answer(native.SetFileInformationByHandle(
       file__handle(file), FileBasicInfo, &basic, sizeof basic));
+}
+
+/* CopyFile2 opens by name; FSCTL_DUPLICATE_EXTENTS_TO_FILE knows whole clusters
+ * of ReFS only. */
+struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
+                              const struct os_file *to, int64_t to_offset,
+                              size_t length) {
+  (void)from;
+  (void)from_offset;
+  (void)to;
+  (void)to_offset;
+  (void)length;
+  return (struct os_result){OVIO_ENOTSUP, 0};
 }
