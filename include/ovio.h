@@ -431,7 +431,7 @@ struct ovio_dir {
 #define OVIO_DIR_BUFFER_MIN 2048
 
 /* ovio_dir_begin: begins to walk through the directory `file`, opened with
- * OVIO_DIRECTORY, at its first entry; again for a walk that is under way.
+ * OVIO_DIRECTORY, at its first entry.
  *   walk    overwritten without being read; ended by ovio_dir_end().
  *   buffer  the walk's until then; each system call fills as much of it as it
  *           can.

@@ -213,13 +213,12 @@ struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
   return file__keep(file, fd, flags);
 }
 
-#if NATIVE_HAS_OPENAT2
-
 enum { BENEATH_TRIES = 100 };
 
 /* EAGAIN: something was renamed while ".." was looked up (openat2(2)). */
 static int file__openat2(int at, const char *path, unsigned flags,
                          unsigned mode) {
+#if NATIVE_HAS_OPENAT2
   struct native_open_how how = {.flags = (uint64_t)file__open_flags(flags),
                                 .mode = flags & OVIO_CREATE ? mode & 07777 : 0,
                                 .resolve = NATIVE_RESOLVE_BENEATH |
@@ -230,6 +229,14 @@ static int file__openat2(int at, const char *path, unsigned flags,
     fd = native.openat2(at, path, &how);
   while (fd < 0 && (errno == EINTR || (errno == EAGAIN && --tries)));
   return fd;
+#else
+  (void)at;
+  (void)path;
+  (void)flags;
+  (void)mode;
+  errno = ENOSYS;
+  return -1;
+#endif
 }
 
 struct os_result os_file_open_beneath(struct os_file *file,
@@ -245,22 +252,6 @@ struct os_result os_file_open_beneath(struct os_file *file,
     return (struct os_result){OVIO_ENOTSUP, 0};
   return file__open_failure(at, path, flags, errno);
 }
-
-#else
-
-struct os_result os_file_open_beneath(struct os_file *file,
-                                      const struct os_file *dir,
-                                      const char *path, unsigned flags,
-                                      unsigned mode) {
-  (void)file;
-  (void)dir;
-  (void)path;
-  (void)flags;
-  (void)mode;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-#endif
 
 struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
                                unsigned flags) {
@@ -769,8 +760,6 @@ struct os_result os_file_set_times(const struct os_file *file,
   return (struct os_result){0, 0};
 }
 
-#if NATIVE_HAS_COPY_FILE_RANGE
-
 /* Answers of kernels, file systems and sandboxes that cannot; whatever else is
  * wrong comes again when the bytes are read and written. */
 static bool file__cannot_copy(int error) {
@@ -779,13 +768,28 @@ static bool file__cannot_copy(int error) {
          error == ETXTBSY;
 }
 
+static ssize_t file__copy_range(int from, int64_t from_offset, int to,
+                                int64_t to_offset, size_t length) {
+#if NATIVE_HAS_COPY_FILE_RANGE
+  return native.copy_file_range(from, &from_offset, to, &to_offset, length);
+#else
+  (void)from;
+  (void)from_offset;
+  (void)to;
+  (void)to_offset;
+  (void)length;
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
 struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
                               const struct os_file *to, int64_t to_offset,
                               size_t length) {
   ssize_t moved;
   do
-    moved = native.copy_file_range(file__fd(from), &from_offset, file__fd(to),
-                                   &to_offset, length);
+    moved = file__copy_range(file__fd(from), from_offset, file__fd(to),
+                             to_offset, length);
   while (moved < 0 && errno == EINTR);
   if (moved >= 0)
     return (struct os_result){moved, 0};
@@ -794,18 +798,3 @@ struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
     result.value = OVIO_ENOTSUP;
   return result;
 }
-
-#else
-
-struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
-                              const struct os_file *to, int64_t to_offset,
-                              size_t length) {
-  (void)from;
-  (void)from_offset;
-  (void)to;
-  (void)to_offset;
-  (void)length;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-#endif

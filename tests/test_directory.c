@@ -93,6 +93,7 @@ static void test_rewind_in_the_middle(struct test *test) {
   while (ovio_dir_next(&walk, &entry) == 1)
     count++;
   TRY_EQ(count, 2);
+  ovio_dir_end(&walk);
   /* A second walk on the same file begins at its beginning. */
   TRY_EQ(ovio_dir_begin(&walk, &folder, buffer, sizeof buffer), 0);
   TRY_EQ(ovio_dir_next(&walk, &entry), 1);

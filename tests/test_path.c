@@ -275,6 +275,10 @@ static void test_realpath(struct test *test) {
   TRY_EQ(ovio_mkdir(&dir, "d", 0755), 0);
   TRY_EQ(put(&dir, "d/file", "x"), 0);
   int64_t length = ovio_realpath(&dir, "d/../d/./file", one, sizeof one);
+  if (length == OVIO_ENOTSUP) {
+    ovio_close(&dir);
+    SKIP("this system does not tell the path of an open directory");
+  }
   TRY(length > 0);
   TRY_EQ(strlen(one), length);
   TRY(is(NULL, one, "x"));
@@ -415,8 +419,8 @@ static void test_names_in_utf8(struct test *test) {
   TRY_EQ(put(&dir, name, "x"), 0);
   TRY_EQ(ovio_rename(&dir, name, &dir, "\xC3\xA9", 0), 0);
   TRY_EQ(ovio_rename(&dir, "\xC3\xA9", &dir, name, OVIO_EXCLUSIVE), 0);
-  TRY(ovio_realpath(&dir, name, text, sizeof text) > 0);
-  TRY(strstr(text, name) != NULL);
+  int64_t length = ovio_realpath(&dir, name, text, sizeof text);
+  TRY(length == OVIO_ENOTSUP || (length > 0 && strstr(text, name)));
   TRY_EQ(ovio_unlink(&dir, name), 0);
   TRY_EQ(ovio_close(&dir), 0);
 }
