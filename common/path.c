@@ -249,19 +249,19 @@ int64_t ovio_temp_path(char *buffer, size_t length) {
 static int temp__check(const char *prefix, const char *name, size_t length) {
   if (!prefix || !name)
     return OVIO_EINVAL;
-  return strlen(prefix) + PATH_TEMPORARY_DIGITS < length ? 0 : OVIO_EOVERFLOW;
+  return strlen(prefix) + PATH_UNIQUE_DIGITS < length ? 0 : OVIO_EOVERFLOW;
 }
 
 /* Some systems do not tell capitals from small letters. */
-int path_temporary(const char *prefix, char *name) {
+int path_unique(const char *prefix, char *name) {
   static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
-  unsigned char random[PATH_TEMPORARY_DIGITS];
+  unsigned char random[PATH_UNIQUE_DIGITS];
   int error = os_random(random, sizeof random);
   size_t length = strlen(prefix);
   memcpy(name, prefix, length);
-  for (size_t at = 0; at < PATH_TEMPORARY_DIGITS; at++)
+  for (size_t at = 0; at < PATH_UNIQUE_DIGITS; at++)
     name[length + at] = digits[random[at] % 32];
-  name[length + PATH_TEMPORARY_DIGITS] = '\0';
+  name[length + PATH_UNIQUE_DIGITS] = '\0';
   return error;
 }
 
@@ -278,7 +278,7 @@ int ovio_temp_file(struct ovio_file *file, struct ovio_file *dir,
   flags |= OVIO_READ | OVIO_WRITE | OVIO_CREATE | OVIO_EXCLUSIVE;
   int tries = TEMP_TRIES;
   do {
-    error = path_temporary(prefix, name);
+    error = path_unique(prefix, name);
     if (error)
       return (int)runner_answer(error, 0);
     error = ovio_openat(file, dir, name, flags, 0600);
@@ -293,7 +293,7 @@ int ovio_temp_dir(struct ovio_file *dir, const char *prefix, char *name,
     return (int)runner_answer(error, 0);
   int tries = TEMP_TRIES;
   do {
-    error = path_temporary(prefix, name);
+    error = path_unique(prefix, name);
     if (error)
       return (int)runner_answer(error, 0);
     error = ovio_mkdir(dir, name, 0700);

@@ -159,7 +159,7 @@ static size_t whole__folder_length(const char *path) {
 /* "a/b": "a/.ovio-x" in "a/"; "b": ".ovio-x" in ".". */
 static int replacement__name(struct replacement *it) {
   size_t length = whole__folder_length(it->path);
-  size_t room = length + sizeof temporary_prefix + PATH_TEMPORARY_DIGITS;
+  size_t room = length + sizeof temporary_prefix + PATH_UNIQUE_DIGITS;
   char *memory = memory_allocate(2 * room + length + 2);
   if (!memory)
     return OVIO_ENOMEM;
@@ -169,7 +169,7 @@ static int replacement__name(struct replacement *it) {
   memcpy(prefix, it->path, length);
   memcpy(prefix + length, temporary_prefix, sizeof temporary_prefix);
   memcpy(it->folder, length ? it->path : ".", length ? length : 1);
-  return path_temporary(prefix, it->temporary);
+  return path_unique(prefix, it->temporary);
 }
 
 static int replacement__look(struct replacement *it) {
