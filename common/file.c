@@ -17,6 +17,7 @@
  * still works on it. */
 #include "common/file.h"
 
+#include "common/beneath.h"
 #include "common/check.h"
 #include "common/loop.h"
 #include "common/task.h"
@@ -30,7 +31,8 @@ _Static_assert(_Alignof(struct file) <= _Alignof(struct ovio_file),
    OVIO_BLOCKING | OVIO_INLINE | OVIO_NONBLOCK)
 #define FLAGS_OPEN                                                             \
   (FLAGS_ADOPT | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_TRUNCATE | OVIO_SYNC |    \
-   OVIO_NOFOLLOW | OVIO_INHERIT | OVIO_SEQUENTIAL | OVIO_RANDOM)
+   OVIO_NOFOLLOW | OVIO_INHERIT | OVIO_SEQUENTIAL | OVIO_RANDOM |              \
+   OVIO_BENEATH)
 
 struct file *file_of(struct ovio_file *file) {
   return (struct file *)(void *)file;
@@ -183,9 +185,10 @@ void file_install(struct file *file, const struct os_file *os, unsigned flags) {
 struct os_result file_open_now(struct file *file, struct op *op) {
   struct file *dir = op->u.open.dir;
   struct os_file os = {0};
-  struct os_result result =
-      os_file_open(&os, dir ? &dir->os : NULL, op->u.open.path,
-                   op->u.open.flags, op->u.open.mode);
+  bool beneath = (op->u.open.flags & OVIO_BENEATH) != 0;
+  struct os_result result = (beneath ? beneath_open : os_file_open)(
+      &os, dir ? &dir->os : NULL, op->u.open.path, op->u.open.flags,
+      op->u.open.mode);
   if (result.value == 0)
     file_install(file, &os, op->u.open.flags);
   return result;
@@ -206,6 +209,14 @@ static int file__check_flags(unsigned flags, unsigned known) {
   return 0;
 }
 
+int file_check_directory(struct ovio_file *dir) {
+  if (!dir)
+    return 0;
+  if (!(atomic_load(&file_of(dir)->state) & FILE_OPEN))
+    return OVIO_EBADF;
+  return file_of(dir)->os.kind == OS_KIND_DIRECTORY ? 0 : OVIO_ENOTDIR;
+}
+
 static int file__prepare_open(struct op *op, struct ovio_file *file,
                               struct ovio_file *dir, const char *path,
                               unsigned flags, unsigned mode) {
@@ -217,11 +228,8 @@ static int file__prepare_open(struct op *op, struct ovio_file *file,
   int error = path ? file__check_flags(flags, FLAGS_OPEN) : OVIO_EINVAL;
   if (error)
     return error;
-  if (dir && !(atomic_load(&file_of(dir)->state) & FILE_OPEN))
-    return OVIO_EBADF;
-  if (dir && file_of(dir)->os.kind != OS_KIND_DIRECTORY)
-    return OVIO_ENOTDIR;
-  return os_path_check(path);
+  error = file_check_directory(dir);
+  return error ? error : os_path_check(path);
 }
 
 int ovio_openat(struct ovio_file *file, struct ovio_file *dir, const char *path,
@@ -689,7 +697,7 @@ static int file__check_open(struct ovio_file *file, unsigned needs) {
   return (file_of(file)->flags & needs) == needs ? 0 : OVIO_EBADF;
 }
 
-static int file__check_disk(struct ovio_file *file, unsigned needs) {
+int file_check_disk(struct ovio_file *file, unsigned needs) {
   int error = file__check_open(file, needs);
   if (error)
     return error;
@@ -709,7 +717,7 @@ int ovio_sync(struct ovio_file *file, unsigned flags) {
 }
 
 static int file__check_truncate(struct ovio_file *file, int64_t size) {
-  int error = file__check_disk(file, OVIO_WRITE);
+  int error = file_check_disk(file, OVIO_WRITE);
   return !error && size < 0 ? OVIO_EINVAL : error;
 }
 
@@ -724,7 +732,7 @@ int ovio_truncate(struct ovio_file *file, int64_t size) {
 }
 
 int64_t ovio_size(struct ovio_file *file) {
-  int error = file__check_disk(file, 0);
+  int error = file_check_disk(file, 0);
   if (error)
     return runner_answer(error, 0);
   struct op op;
@@ -733,7 +741,7 @@ int64_t ovio_size(struct ovio_file *file) {
 }
 
 int64_t ovio_seek(struct ovio_file *file, int64_t offset, int whence) {
-  int error = file__check_disk(file, 0);
+  int error = file_check_disk(file, 0);
   if (!error && whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)
     error = OVIO_EINVAL;
   if (error)

@@ -37,6 +37,10 @@ struct file {
 };
 
 struct file *file_of(struct ovio_file *file);
+/* 0 if names can be looked up in it; NULL, the current directory, is fine. */
+int file_check_directory(struct ovio_file *dir);
+/* 0 if it has offsets, and was opened for `needs`: OVIO_READ, OVIO_WRITE. */
+int file_check_disk(struct ovio_file *file, unsigned needs);
 /* Makes an open file of a closed one; the handle is the file's from then on. */
 void file_install(struct file *file, const struct os_file *os, unsigned flags);
 

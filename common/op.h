@@ -27,7 +27,8 @@ enum op_code {
   OP_CLOSE,
   OP_SLEEP,
   OP_POST,
-  OP_CALL
+  OP_CALL,
+  OP_CLEANUP /* an OP_CALL that nothing cancels, as a close */
 };
 
 /* OP_CALL: a system call which may block, and needs nothing else of an op. With
@@ -127,6 +128,8 @@ void op_activate(struct op *op);
 int64_t op_perform(struct op *op);
 /* The same for an OP_CALL; `file`, if any, stays open meanwhile. */
 int64_t op_perform_call(struct file *file, op_call *run, void *argument);
+/* The same for what must be undone also by a task that was cancelled. */
+int64_t op_perform_cleanup(op_call *run, void *argument);
 /* Starts it on its loop, from any thread. */
 int op_start(struct op *op);
 

@@ -112,6 +112,11 @@ void os_waiter_reset(struct os_waiter *waiter);
  * when it is no WTF-8 (Windows), OVIO_ENAMETOOLONG. */
 int os_path_check(const char *path);
 
+/* Does this byte separate names? */
+bool os_path_separates(char byte);
+/* Is it taken from a root or a drive, whatever the directory? */
+bool os_path_is_absolute(const char *path);
+
 /* ---- file.c ---- */
 
 enum os_kind {
@@ -169,6 +174,13 @@ struct os_transfer {
 struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
                               const char *path, unsigned flags, unsigned mode);
 
+/* The same, but OVIO_EXDEV for what lies outside of `dir`. OVIO_ENOTSUP without
+ * a native code: the kernel does not promise that. */
+struct os_result os_file_open_beneath(struct os_file *file,
+                                      const struct os_file *dir,
+                                      const char *path, unsigned flags,
+                                      unsigned mode);
+
 /* Learns what `handle` is. Never waits, never changes its mode, never moves
  * its position. */
 struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
@@ -201,6 +213,75 @@ struct os_result os_file_stat(const struct os_file *file,
                               struct ovio_stat *out);
 struct os_result os_file_set_times(const struct os_file *file,
                                    int64_t access_ns, int64_t modify_ns);
+
+/* Up to `length` bytes by the kernel alone: their number, 0 at the end, or
+ * OVIO_ENOTSUP for what only reading and writing can do. */
+struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
+                              const struct os_file *to, int64_t to_offset,
+                              size_t length);
+
+/* ---- directory.c ---- */
+
+/* Room for any name and its end. */
+#define OS_NAME_MAX 1024
+
+/* A walk through an open directory, batch by batch. Zeroed but for `file` and
+ * `buffer`: at the beginning. The system remembers where it stands with the
+ * open file: one walk at a time. */
+struct os_directory {
+  const struct os_file *file;
+  void *buffer; /* aligned to 8 */
+  size_t length;
+  size_t used; /* bytes of the batch in it, and how far it has been read */
+  size_t at;
+  bool under_way; /* false: the next batch is the first */
+  void *stream;   /* the side's own */
+};
+
+/* Reads the next batch: 1, or 0 at the end, or an error. May wait. */
+struct os_result os_directory_fill(struct os_directory *directory);
+/* The next entry of the batch, also "." and "..", its name into `name`: 1, or 0
+ * at its end, or an error. Never waits. */
+int os_directory_next(struct os_directory *directory, struct ovio_entry *out,
+                      char name[OS_NAME_MAX]);
+/* Frees what the walk holds. The directory stays open. */
+void os_directory_end(struct os_directory *directory);
+
+/* ---- name.c ---- */
+
+/* A path, which os_path_check() has seen. `dir` NULL: the current directory. */
+struct os_name {
+  const struct os_file *dir;
+  const char *path;
+};
+
+struct os_result os_name_make_directory(const struct os_name *name,
+                                        unsigned mode);
+/* A directory, which must be empty, or anything else (OVIO_EISDIR). */
+struct os_result os_name_remove(const struct os_name *name, bool directory);
+/* `exclusive`: fails if there is something called `to`. */
+struct os_result os_name_rename(const struct os_name *from,
+                                const struct os_name *to, bool exclusive);
+struct os_result os_name_link(const struct os_name *from,
+                              const struct os_name *to);
+struct os_result os_name_symlink(const char *target, const struct os_name *name,
+                                 bool directory);
+/* Text into `buffer`, with an end: its length without it; OVIO_EOVERFLOW when
+ * there is no room. */
+struct os_result os_name_read_link(const struct os_name *name, char *buffer,
+                                   size_t length);
+struct os_result os_name_resolve(const struct os_name *name, char *buffer,
+                                 size_t length);
+/* `follow`: what a symbolic link leads to. */
+struct os_result os_name_stat(const struct os_name *name, bool follow,
+                              struct ovio_stat *out);
+/* `flags`: OVIO_READ, OVIO_WRITE; none: is it there? */
+struct os_result os_name_access(const struct os_name *name, unsigned flags);
+struct os_result os_name_set_mode(const struct os_name *name, unsigned mode);
+struct os_result os_name_set_times(const struct os_name *name,
+                                   int64_t access_ns, int64_t modify_ns);
+/* The folder for temporary files. */
+struct os_result os_name_temporary(char *buffer, size_t length);
 
 /* ---- pipe.c ---- */
 

@@ -297,7 +297,7 @@ static int run_loop(struct job *job) {
 static bool look_at_target(struct job *job, char **operands, int count) {
   const char *target = operands[count - 1];
   struct ovio_stat stat;
-  int error = sys_look(target, true, &stat);
+  int error = path_look(job, target, true, &stat);
   bool into = !error && stat.type == OVIO_TYPE_DIRECTORY;
   if (count > 2 && !into)
     complain(job, error, "target '%s'%s", target,
@@ -320,11 +320,14 @@ static int copy_all(struct job *job, char **operands, int count) {
   ovio_group_init(&job->crew);
   ovio_group_init(&job->display);
   job->terminal = sys_terminal();
-  if (!look_at_target(job, operands, count))
+  int error = ovio_open(&job->here, ".", OVIO_DIRECTORY | OVIO_INLINE, 0);
+  if (error)
+    complain(job, error, "cannot open the current directory");
+  if (error || !look_at_target(job, operands, count))
     return EXIT_FAILURE;
   sys_watch();
   job->begin_ns = sys_clock_ns();
-  int error = slots_create(job);
+  error = slots_create(job);
   if (!error)
     error = run_loop(job);
   if (error) {
@@ -334,6 +337,8 @@ static int copy_all(struct job *job, char **operands, int count) {
   }
   walk_end(&job->walk);
   walk_end(&job->scout);
+  copy_remove_leftovers(job);
+  ovio_close(&job->here);
   free(job->slots);
   free(job->memory);
   if (sys_interrupted())

@@ -12,7 +12,9 @@
  * to the whole crew; whoever leaves it last finishes it.
  *
  * All tasks run on the thread of one loop, and only ovio_*() calls switch
- * between them: what does not call ovio, such as walk_step(), is atomic. */
+ * between them: what does not call ovio is atomic. The walk's own calls look up
+ * names, which is quick: they go by `here`, which is OVIO_INLINE, and so block
+ * the thread instead of going to a worker and back. */
 #ifndef OVCP_H
 #define OVCP_H
 
@@ -32,15 +34,24 @@ struct options {
   bool direct;
 };
 
+enum { FOLDER_BUFFER = 16 * 1024 };
+
 /* A directory being copied; it lives as long as something in it does. */
 struct folder {
-  struct folder *parent;   /* also the stack of the walk; NULL: an operand */
-  struct sys_folder *list; /* NULL once it has been read to its end */
+  struct folder *parent; /* also the stack of the walk; NULL: an operand */
+  struct list *list;     /* NULL once it has been read to its end */
   char *source;
   char *target;
   struct ovio_stat stat; /* of the source */
   unsigned users;        /* its reading, and its entries under way */
   bool made;             /* by us: gets the source's mode and times */
+};
+
+/* What it takes to read a directory. */
+struct list {
+  struct ovio_file file;
+  struct ovio_dir walk;
+  uint64_t buffer[FOLDER_BUFFER / 8];
 };
 
 /* A file or symbolic link to be copied. Owns its paths and a use of `folder`,
@@ -60,7 +71,14 @@ struct walk {
   const char *target;
   bool into;          /* the target is a directory */
   bool scout;         /* only look: make nothing, say nothing */
+  bool busy;          /* a task is in the middle of a step */
   struct folder *top; /* the directory being read, or NULL */
+};
+
+/* A temporary that a cancelled task could not remove any more. */
+struct leftover {
+  struct leftover *next;
+  char *path;
 };
 
 /* A task of the crew, and its memory. */
@@ -75,6 +93,8 @@ struct slot {
 struct job {
   struct options options;
   struct ovio_loop *loop;
+  struct ovio_file here; /* the current directory */
+  struct leftover *leftovers;
   struct ovio_group crew;
   struct ovio_group display;
   struct walk walk;
@@ -102,8 +122,8 @@ void crew_grow(struct job *job);
 /* ---- ovcp_walk.c ---- */
 
 /* Takes the next step through the operands and what is in them. Directories
- * are made on the way. 1: *item is something to copy; 0: nothing this time;
- * -1: the end. Never switches tasks. */
+ * are made on the way. 1: *item is something to copy; 0: nothing this time, or
+ * another task is at it; -1: the end. */
 int walk_step(struct walk *walk, struct item *item);
 
 /* Frees what an unfinished walk holds. */
@@ -122,7 +142,15 @@ struct copy *copy_to_help(struct job *job);
 /* Copies blocks until there is none left to take. */
 void copy_work(struct slot *slot, struct copy *copy);
 
+/* Removes what the cancelled tasks have left. On the plain thread, at the end.
+ */
+void copy_remove_leftovers(struct job *job);
+
 /* ---- ovcp_path.c ---- */
+
+/* What `path` is; a symbolic link itself unless `follow`. */
+int path_look(struct job *job, const char *path, bool follow,
+              struct ovio_stat *out);
 
 bool path_separates(char byte);
 
@@ -154,9 +182,7 @@ void display_summary(const struct job *job);
 
 /* ---- ovcp_posix.c, ovcp_win32.c ---- */
 
-/* Results: 0 or a negative OVIO_E*. Paths are as ovio_open() takes them. None
- * of these waits for a loop; they block the thread for as long as a disk takes
- * to look up a name. */
+/* What is no file's: arguments, signals, the terminal, the clock. */
 
 /* Gets ready: the arguments as UTF-8, a console that shows it. */
 int sys_begin(int *argc, char ***argv);
@@ -186,31 +212,8 @@ const char *sys_separators(void);
 /* The length of the part of `path` that names no entry: "/", "C:\", or 0. */
 size_t sys_root(const char *path);
 
-/* What `path` is; a symbolic link itself unless `follow` (Windows always
- * follows). Device and inode compare only with others from here. */
-int sys_look(const char *path, bool follow, struct ovio_stat *out);
-
-/* The absolute path without symbolic links; to be freed. */
-int sys_real_path(const char *path, char **real);
-
-/* Reads a directory. *name is valid until the next call; NULL is the end. "."
- * and ".." are left out. */
-int sys_folder_open(struct sys_folder **folder, const char *path);
-int sys_folder_next(struct sys_folder *folder, const char **name);
-void sys_folder_close(struct sys_folder *folder);
-
-/* Makes a directory for the copy of `source`, writable for us until
- * sys_folder_finish() gives it the final mode and the source's times. */
-int sys_folder_make(const char *path, const struct ovio_stat *source);
-int sys_folder_finish(const char *path, const struct ovio_stat *source);
-
-/* Makes `to` the same symbolic link as `from`. */
-int sys_link_copy(const char *from, const char *to);
-
-/* Renames a file, in one step, over whatever file has that name. */
-int sys_replace(const char *from, const char *to);
-
-/* Removes a file of ours, read-only or not. */
-void sys_remove(const char *path);
+/* Whether links are copied as what they lead to: who may make links on Windows
+ * is a question of privilege. */
+bool sys_follows_links(void);
 
 #endif

@@ -162,10 +162,48 @@ static bool open_source(struct slot *slot, struct copy *copy) {
   return !error;
 }
 
+/* The path without links, as a new string. */
+static int real_path(const char *path, char **real) {
+  enum { ROOM = 64 * 1024 }; /* more than any system's longest */
+  *real = malloc(ROOM);
+  if (!*real)
+    return OVIO_ENOMEM;
+  int64_t length = ovio_realpath(NULL, path, *real, ROOM);
+  if (length >= 0)
+    return 0;
+  free(*real);
+  return (int)length;
+}
+
+/* Removes a temporary, now or, after a cancel, at the end. */
+static void discard(struct job *job, const char *path) {
+  if (ovio_unlink(NULL, path) != OVIO_ECANCELED)
+    return;
+  struct leftover *leftover = calloc(1, sizeof *leftover);
+  char *copy = path_join(path, "", 0);
+  if (!leftover || !copy) {
+    free(leftover);
+    free(copy);
+    return;
+  }
+  *leftover = (struct leftover){job->leftovers, copy};
+  job->leftovers = leftover;
+}
+
+void copy_remove_leftovers(struct job *job) {
+  while (job->leftovers) {
+    struct leftover *leftover = job->leftovers;
+    job->leftovers = leftover->next;
+    ovio_unlink(NULL, leftover->path);
+    free(leftover->path);
+    free(leftover);
+  }
+}
+
 /* Through a link at the target's name, as cp does, not in its place. */
 static bool follow_target(struct job *job, struct copy *copy) {
   char *real;
-  int error = sys_real_path(copy->item.target, &real);
+  int error = real_path(copy->item.target, &real);
   if (error) {
     copy_fail(job, copy, error, "not writing through dangling link '%s'",
               copy->item.target);
@@ -202,11 +240,11 @@ static bool check_target_file(struct job *job, struct copy *copy) {
 /* Whether what has the target's name now can be replaced. */
 static bool check_target(struct job *job, struct copy *copy) {
   struct ovio_stat stat;
-  int error = sys_look(copy->item.target, false, &stat);
+  int error = path_look(job, copy->item.target, false, &stat);
   if (!error && stat.type == OVIO_TYPE_SYMLINK) {
     if (!follow_target(job, copy))
       return false;
-    error = sys_look(copy->item.target, false, &stat);
+    error = path_look(job, copy->item.target, false, &stat);
   }
   if (error == OVIO_ENOENT)
     return true;
@@ -234,7 +272,7 @@ static int create_temporary(struct job *job, struct copy *copy,
   copy->created = !error;
   /* Linux creates the file before it finds out. */
   if ((flags & OVIO_DIRECT) && refuses_direct(error))
-    sys_remove(copy->temporary);
+    discard(job, copy->temporary);
   return error;
 }
 
@@ -325,7 +363,7 @@ static void copy_replace(struct job *job, struct copy *copy) {
     copy_fail(job, copy, error, "error writing '%s'", target);
   if (copy->failed)
     return;
-  error = sys_replace(copy->temporary, target);
+  error = ovio_rename(NULL, copy->temporary, NULL, target, 0);
   if (error)
     copy_fail(job, copy, error, "cannot create regular file '%s'", target);
   copy->created = error;
@@ -338,7 +376,7 @@ static void copy_end(struct job *job, struct copy *copy) {
   ovio_close(&copy->source); /* these answer OVIO_EBADF if it was not open */
   ovio_close(&copy->target);
   if (copy->created)
-    sys_remove(copy->temporary);
+    discard(job, copy->temporary);
   free(copy->temporary);
   item_end(job, &copy->item);
   free(copy);
@@ -403,19 +441,26 @@ static bool is_special(const struct ovio_stat *stat) {
   return stat->type != OVIO_TYPE_FILE && stat->type != OVIO_TYPE_SYMLINK;
 }
 
+static int link_make(const char *from, const char *to) {
+  enum { ROOM = 8 * 1024 };
+  char text[ROOM];
+  int64_t length = ovio_readlink(NULL, from, text, sizeof text);
+  return length < 0 ? (int)length : ovio_symlink(text, NULL, to, 0);
+}
+
 /* A link is made under a temporary name too, and renamed. */
 static void link_copy(struct job *job, struct item *item) {
   struct ovio_stat stat;
-  if (!sys_look(item->target, false, &stat) && is_special(&stat)) {
+  if (!path_look(job, item->target, false, &stat) && is_special(&stat)) {
     complain(job, 0, "cannot overwrite '%s' with a link", item->target);
     return;
   }
   char *temporary = path_temporary(item->target, job->temporaries++);
-  int error = temporary ? sys_link_copy(item->source, temporary) : OVIO_ENOMEM;
+  int error = temporary ? link_make(item->source, temporary) : OVIO_ENOMEM;
   if (!error) {
-    error = sys_replace(temporary, item->target);
+    error = ovio_rename(NULL, temporary, NULL, item->target, 0);
     if (error)
-      sys_remove(temporary);
+      discard(job, temporary);
   }
   if (error)
     complain(job, error, "cannot create symbolic link '%s'", item->target);

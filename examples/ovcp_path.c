@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+int path_look(struct job *job, const char *path, bool follow,
+              struct ovio_stat *out) {
+  bool through = follow || sys_follows_links();
+  return ovio_stat_at(&job->here, path, through ? 0u : OVIO_NOFOLLOW, out);
+}
+
 bool path_separates(char byte) {
   return byte && strchr(sys_separators(), byte);
 }

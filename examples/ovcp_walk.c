@@ -28,12 +28,27 @@ static void folder_free(struct folder *folder) {
   free(folder);
 }
 
+/* The copy gets the source's times, and loses the rights that only we needed;
+ * what the umask has taken away stays so. */
+static int folder_finish(struct job *job, const struct folder *folder) {
+  const struct ovio_stat *source = &folder->stat;
+  unsigned excess = 0700 & ~source->mode;
+  struct ovio_stat stat;
+  int error = ovio_set_times_at(&job->here, folder->target, source->access_ns,
+                                source->modify_ns);
+  if (!excess)
+    return error;
+  int failed = path_look(job, folder->target, true, &stat);
+  if (!failed)
+    failed = ovio_set_mode(&job->here, folder->target, stat.mode & ~excess);
+  return failed ? failed : error;
+}
+
 /* The last one out switches off the light, also in the folders above. */
 static void folder_release(struct job *job, struct folder *folder) {
   while (folder && --folder->users == 0) {
     struct folder *parent = folder->parent;
-    int error =
-        folder->made ? sys_folder_finish(folder->target, &folder->stat) : 0;
+    int error = folder->made ? folder_finish(job, folder) : 0;
     if (error)
       complain(job, error, "preserving mode and times of '%s'", folder->target);
     folder_free(folder);
@@ -41,24 +56,26 @@ static void folder_release(struct job *job, struct folder *folder) {
   }
 }
 
-/* Whether the existing `path` is `source` or lies below it. */
-static int path_is_inside(const char *path, const struct ovio_stat *source,
-                          bool *inside) {
-  char *real;
-  int error = sys_real_path(path, &real);
+/* Whether the existing `path` is `source` or lies below it: goes up by "..",
+ * until that leads nowhere else. */
+static int path_is_inside(struct job *job, const char *path,
+                          const struct ovio_stat *source, bool *inside) {
+  struct ovio_stat below = {.inode = 0};
+  struct ovio_stat stat;
+  char *up = path_join(path, "", 0);
+  int error = up ? path_look(job, up, true, &stat) : OVIO_ENOMEM;
   *inside = false;
-  while (!error && !*inside) {
-    struct ovio_stat stat;
-    size_t length;
+  while (!error && !same_file(&stat, &below)) {
+    *inside = *inside || same_file(&stat, source);
+    below = stat;
+    char *next = path_join(up, "..", 2);
+    free(up);
+    up = next;
     /* What cannot be looked at is not `source`, which could be. */
-    *inside = !sys_look(real, true, &stat) && same_file(&stat, source);
-    size_t cut = (size_t)(path_base(real, &length) - real);
-    if (!length)
+    if (!up || path_look(job, up, true, &stat))
       break;
-    real[cut] = '\0';
   }
-  if (!error)
-    free(real);
+  free(up);
   return error;
 }
 
@@ -67,9 +84,9 @@ static bool folder_into_itself(struct walk *walk, struct item *item,
                                bool exists) {
   bool inside = false;
   char *parent = exists ? NULL : path_parent(item->target);
-  int error = exists || parent ? path_is_inside(exists ? item->target : parent,
-                                                &item->stat, &inside)
-                               : OVIO_ENOMEM;
+  const char *path = exists ? item->target : parent;
+  int error = path ? path_is_inside(walk->job, path, &item->stat, &inside)
+                   : OVIO_ENOMEM;
   free(parent);
   if (error)
     walk_complain(walk, error, "cannot create directory '%s'", item->target);
@@ -84,7 +101,7 @@ static bool folder_prepare(struct walk *walk, struct folder *folder,
                            struct item *item) {
   struct ovio_stat there;
   bool operand = !walk->top;
-  int error = sys_look(item->target, operand, &there);
+  int error = path_look(walk->job, item->target, operand, &there);
   if (error && error != OVIO_ENOENT) {
     walk_complain(walk, error, "cannot stat '%s'", item->target);
     return false;
@@ -99,7 +116,9 @@ static bool folder_prepare(struct walk *walk, struct folder *folder,
   }
   if (!error)
     return true;
-  error = sys_folder_make(item->target, &item->stat);
+  /* Writable for us until it is finished. */
+  error = ovio_mkdir(&walk->job->here, item->target,
+                     (item->stat.mode & 0777) | 0700);
   if (error)
     walk_complain(walk, error, "cannot create directory '%s'", item->target);
   folder->made = !error;
@@ -117,19 +136,40 @@ static bool folder_is_circle(struct walk *walk, struct item *item) {
   return above;
 }
 
+static void list_close(struct list *list) {
+  ovio_dir_end(&list->walk);
+  ovio_close(&list->file);
+  free(list);
+}
+
+static int list_open(struct job *job, struct list **list, const char *path) {
+  *list = calloc(1, sizeof **list);
+  if (!*list)
+    return OVIO_ENOMEM;
+  struct ovio_file *file = &(*list)->file;
+  int error =
+      ovio_openat(file, &job->here, path, OVIO_DIRECTORY | OVIO_INLINE, 0);
+  if (!error)
+    error = ovio_dir_begin(&(*list)->walk, file, (*list)->buffer,
+                           sizeof(*list)->buffer);
+  if (error)
+    list_close(*list);
+  return error;
+}
+
 /* Opens the directory `item` and makes its copy. */
 static bool folder_open(struct walk *walk, struct folder *folder,
                         struct item *item) {
   if (folder_is_circle(walk, item))
     return false;
-  int error = sys_folder_open(&folder->list, item->source);
+  int error = list_open(walk->job, &folder->list, item->source);
   if (error) {
     walk_complain(walk, error, "cannot read directory '%s'", item->source);
     return false;
   }
   if (walk->scout || folder_prepare(walk, folder, item))
     return true;
-  sys_folder_close(folder->list);
+  list_close(folder->list);
   return false;
 }
 
@@ -160,7 +200,7 @@ static void walk_enter(struct walk *walk, struct item *item) {
 
 static void walk_leave(struct walk *walk) {
   struct folder *folder = walk->top;
-  sys_folder_close(folder->list);
+  list_close(folder->list);
   folder->list = NULL;
   walk->top = folder->parent;
   folder_release(walk->job, folder);
@@ -176,7 +216,7 @@ void item_end(struct job *job, struct item *item) {
 
 /* Finds out what the item is. */
 static int walk_take(struct walk *walk, struct item *item, bool follow) {
-  int error = sys_look(item->source, follow, &item->stat);
+  int error = path_look(walk->job, item->source, follow, &item->stat);
   unsigned type = error ? OVIO_TYPE_OTHER : item->stat.type;
   if (type == OVIO_TYPE_FILE || type == OVIO_TYPE_SYMLINK)
     return 1;
@@ -193,14 +233,15 @@ static int walk_take(struct walk *walk, struct item *item, bool follow) {
 /* The next entry of the directory being read. */
 static int walk_entry(struct walk *walk, struct item *item) {
   struct folder *folder = walk->top;
-  const char *name = NULL;
-  int error = sys_folder_next(folder->list, &name);
-  if (error)
-    walk_complain(walk, error, "cannot read directory '%s'", folder->source);
-  if (!name) {
+  struct ovio_entry entry;
+  int found = ovio_dir_next(&folder->list->walk, &entry);
+  if (found < 0)
+    walk_complain(walk, found, "cannot read directory '%s'", folder->source);
+  if (found <= 0) {
     walk_leave(walk);
     return 0;
   }
+  const char *name = entry.name;
   size_t length = strlen(name);
   folder->users++;
   item->folder = folder;
@@ -270,13 +311,23 @@ static int walk_operand(struct walk *walk, struct item *item) {
   return 0;
 }
 
-int walk_step(struct walk *walk, struct item *item) {
-  *item = (struct item){.source = NULL};
+static int walk_take_step(struct walk *walk, struct item *item) {
   if (walk->top)
     return walk_entry(walk, item);
   if (walk->next < walk->count)
     return walk_operand(walk, item);
   return -1;
+}
+
+/* Even a call that is finished at once may let other tasks run before. */
+int walk_step(struct walk *walk, struct item *item) {
+  *item = (struct item){.source = NULL};
+  if (walk->busy)
+    return 0;
+  walk->busy = true;
+  int found = walk_take_step(walk, item);
+  walk->busy = false;
+  return found;
 }
 
 void walk_end(struct walk *walk) {

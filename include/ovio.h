@@ -78,7 +78,8 @@ extern "C" {
   X(ENAMETOOLONG, -1012, "name too long: shorten the path")                    \
   X(ELOOP, -1013, "symbolic link refused, or too many of them in the path")    \
   X(EROFS, -1014, "read-only file system")                                     \
-  X(EXDEV, -1015, "crosses file systems: copy instead")                        \
+  X(EXDEV, -1015,                                                              \
+    "crosses file systems: copy instead; or leaves OVIO_BENEATH's directory")  \
   X(ENOSPC, -1016, "no space left, or quota used up: make room")               \
   X(EFBIG, -1017, "file too large for its file system or limit")               \
   X(EIO, -1018, "input/output error: the device or the network failed")        \
@@ -208,8 +209,9 @@ enum ovio_flags {
   OVIO_RANDOM = 1u << 12,     /* hint: do not read ahead */
   OVIO_BLOCKING = 1u << 13,   /* never overlapped: a plain system handle */
   OVIO_INLINE = 1u << 14,     /* may block the loop's thread (stderr) */
-  OVIO_NONBLOCK = 1u << 15    /* plain calls answer OVIO_EWOULDBLOCK; POSIX,
+  OVIO_NONBLOCK = 1u << 15,   /* plain calls answer OVIO_EWOULDBLOCK; POSIX,
                                  OVIO_ENOTSUP on Windows */
+  OVIO_BENEATH = 1u << 16     /* OVIO_EXDEV for what is not below `dir` */
 };
 
 /* ovio_open: opens, and with OVIO_CREATE makes, the file at `path`.
@@ -234,8 +236,15 @@ OVIO_API int ovio_open(struct ovio_file *file, const char *path, unsigned flags,
 /* ovio_openat: ovio_open() with `path` taken from the directory `dir`, a file
  * opened with OVIO_DIRECTORY; NULL is the current directory; an absolute
  * `path` ignores it. `dir` must stay open until the call returns.
+ * With OVIO_BENEATH nothing outside of `dir` is opened, made or cut, whatever
+ * `path` says: OVIO_EXDEV for an absolute path, a drive's letter, and ".." that
+ * leads out. On Linux since 5.6 symbolic links are followed that stay inside;
+ * elsewhere each one is OVIO_ELOOP, and ".." takes back the name before it. On
+ * Windows it does not hold against who changes the directories meanwhile. The
+ * calls further down are kept inside by opening a directory so, and giving them
+ * that and one name.
  * Errors: also OVIO_EBADF for a closed `dir`, OVIO_ENOTDIR for another kind.
- * System: openat(2); GetFinalPathNameByHandleW and CreateFileW. */
+ * System: openat(2), openat2(2); GetFinalPathNameByHandleW, CreateFileW. */
 OVIO_API int ovio_openat(struct ovio_file *file, struct ovio_file *dir,
                          const char *path, unsigned flags, unsigned mode);
 
@@ -364,6 +373,20 @@ OVIO_API int ovio_stat(struct ovio_file *file, struct ovio_stat *out);
 OVIO_API int ovio_set_times(struct ovio_file *file, int64_t access_ns,
                             int64_t modify_ns);
 
+/* ovio_copy: copies up to `length` bytes of disk files, from `from` at
+ * `from_offset` to `to` at `to_offset`; INT64_MAX: to the end. Positions do not
+ * move; within one file the ranges must not overlap. `from` must stay open.
+ * Result: bytes copied, less than `length` at the end of `from`. A failure
+ * after some bytes returns their count, and the next call reports it.
+ * Thread: plain or task. Cancel: between pieces of 16 MiB, or less.
+ * Errors: EBADF, EINVAL (a negative number; OVIO_DIRECT, OVIO_APPEND), ESPIPE,
+ * and those of ovio_read() and ovio_write().
+ * System: copy_file_range(2), which shares the blocks where the file system
+ * can; else, and on Windows, reads and writes of 256 KiB. */
+OVIO_API int64_t ovio_copy(struct ovio_file *from, int64_t from_offset,
+                           struct ovio_file *to, int64_t to_offset,
+                           int64_t length);
+
 /* ovio_file_route: how an operation on `file` would get done on `loop` (NULL:
  * on a plain thread): "completion", "readiness", "worker", "inline",
  * "synchronous" (plain), or "closed". Does not bind the file: before its first
@@ -390,6 +413,211 @@ OVIO_API void ovio_set_max_transfer(size_t bytes);
  * System: pipe2(2); CreateNamedPipeW with one instance, for local clients only,
  * under a name that nobody can guess, and CreateFileW. */
 OVIO_API int ovio_pipe(struct ovio_file ends[2], unsigned flags);
+
+/* ------------------------------------------------------ directories, paths */
+
+/* An entry of a directory. */
+struct ovio_entry {
+  const char *name; /* as paths are; valid until the next call */
+  uint64_t inode;   /* as ovio_stat's; 0: not known */
+  uint32_t type;    /* OVIO_TYPE_*; of a link: OVIO_TYPE_SYMLINK */
+};
+
+/* Opaque: a walk through a directory. Zeroed is none. Not moved or copied. */
+struct ovio_dir {
+  uint64_t opaque[160];
+};
+
+/* The least of a buffer for ovio_dir_begin(); 32 KiB and more save calls. */
+#define OVIO_DIR_BUFFER_MIN 2048
+
+/* ovio_dir_begin: begins to walk through the directory `file`, opened with
+ * OVIO_DIRECTORY, at its first entry.
+ *   walk    overwritten without being read; ended by ovio_dir_end().
+ *   buffer  the walk's until then; each system call fills as much of it as it
+ *           can.
+ *   length  bytes; OVIO_DIR_BUFFER_MIN at least.
+ * The system keeps the place with the open file: one walk at a time on it, and
+ * one thread or task at a time in the walk. `file` must stay open.
+ * Thread: any; never waits. Errors: EINVAL, EBADF, ENOTDIR. System: none. */
+OVIO_API int ovio_dir_begin(struct ovio_dir *walk, struct ovio_file *file,
+                            void *buffer, size_t length);
+
+/* ovio_dir_next: the next entry into `*out`: 1, or 0 at the end, or an error.
+ * "." and ".." are left out; the order is the system's. Any name can be handed
+ * to ovio_openat(): POSIX bytes, on Windows WTF-8. What is made or removed
+ * meanwhile may be seen or not. A directory that is removed has no entries.
+ * Thread: plain or task (a worker asks the system, for each buffer once);
+ * callback: OVIO_EDEADLK when the buffer is used up. Cancel: as any; the walk
+ * stays where it is. Errors: EBADF, EINVAL, EIO, EACCES.
+ * System: getdents64(2), readdir(3), fstatat(2) where the type is not told;
+ * GetFileInformationByHandleEx(FileIdBothDirectoryInfo). */
+OVIO_API int ovio_dir_next(struct ovio_dir *walk, struct ovio_entry *out);
+
+/* ovio_dir_rewind: back to the first entry, and to the directory as it is by
+ * then. Any thread; never waits. OVIO_EINVAL for no walk. */
+OVIO_API int ovio_dir_rewind(struct ovio_dir *walk);
+
+/* ovio_dir_end: ends the walk; zeroed and ended ones are fine. `file` and
+ * `buffer` are the caller's. Any thread; never waits. */
+OVIO_API void ovio_dir_end(struct ovio_dir *walk);
+
+/* PATHS. The calls below take a path, from the directory `dir` as ovio_openat()
+ * does: NULL is the current directory, an absolute path ignores it.
+ * Thread: plain or task (a worker calls); callback: OVIO_EDEADLK, unless `dir`
+ * was opened OVIO_INLINE, which makes them block the loop's thread. Cancel:
+ * until the system call has begun; a name that was made or removed is reported
+ * as such. Directories given must stay open until the call returns.
+ * Errors, on both systems: ENOENT (also an empty path, and a link that leads
+ * nowhere), ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, EROFS, ENOSPC, EIO,
+ * ENOMEM, EBADF (a closed `dir`), EINVAL. Where they differ: a file in the
+ * middle of a path is ENOTDIR on POSIX and ENOENT on Windows; a name of more
+ * than 255 units is ENAMETOOLONG or, on Windows, EINVAL; what another program
+ * has open without sharing is ETXTBSY on Windows. */
+
+/* ovio_mkdir: makes a directory. `mode` as mkdir(2), less the umask; on Windows
+ * rights come from the directory above. Errors also: EEXIST, whatever has the
+ * name. System: mkdirat(2); CreateDirectoryW. */
+OVIO_API int ovio_mkdir(struct ovio_file *dir, const char *path, unsigned mode);
+
+/* ovio_unlink: removes a name that is no directory's; a symbolic link itself.
+ * Who has the file open goes on with it, and the name is free at once (on
+ * Windows from 10 1709 on NTFS; else when the last handle is closed). Read-only
+ * files are removed, as on POSIX. Errors also: EISDIR; EBUSY, ETXTBSY, EACCES
+ * (Windows: mapped, or open without sharing).
+ * System: unlinkat(2); FileDispositionInfoEx, FileDispositionInfo. */
+OVIO_API int ovio_unlink(struct ovio_file *dir, const char *path);
+
+/* ovio_rmdir: removes an empty directory. Errors also: ENOTEMPTY, ENOTDIR (also
+ * for a link to one), EBUSY (the system's own, or a mount point).
+ * System: unlinkat(2); as ovio_unlink(). */
+OVIO_API int ovio_rmdir(struct ovio_file *dir, const char *path);
+
+/* ovio_rename: gives what is called `from` in `dir` the name `to` in `to_dir`,
+ * in one step: there is always the old or the new one.
+ *   flags  0: replaces a file, also a read-only one and one that is open, or
+ *          an empty directory; OVIO_EXCLUSIVE: OVIO_EEXIST if `to` exists.
+ * Links themselves are renamed and replaced. On Windows before 10 1809, and off
+ * NTFS, replacing an open file is EACCES, and an empty directory is replaced in
+ * two steps. Where a POSIX system lacks OVIO_EXCLUSIVE, that takes two steps,
+ * which never replace anything.
+ * Errors also: EXDEV (another file system), EISDIR (a file onto a directory),
+ * ENOTDIR (the reverse), ENOTEMPTY, EINVAL (a directory into itself; on Windows
+ * EACCES).
+ * System: renameat(2), renameat2(2), renameatx_np(2), linkat(2);
+ * FileRenameInfoEx with POSIX semantics, FileRenameInfo. */
+OVIO_API int ovio_rename(struct ovio_file *dir, const char *from,
+                         struct ovio_file *to_dir, const char *to,
+                         unsigned flags);
+
+/* ovio_link: gives the file `from` the second name `to`. Errors also: EEXIST,
+ * EXDEV, EPERM (a directory), ENOSPC (too many names), ENOTSUP.
+ * System: linkat(2), which follows no link at `from`; CreateHardLinkW. */
+OVIO_API int ovio_link(struct ovio_file *dir, const char *from,
+                       struct ovio_file *to_dir, const char *to);
+
+/* ovio_symlink: makes the symbolic link `path`, which leads to `target`, any
+ * text, looked up from the link's own directory. `flags`: OVIO_DIRECTORY when
+ * it leads to a directory (Windows has two kinds), else 0. Errors also: EEXIST,
+ * EPERM (Windows: needs the privilege, or developer mode), ENOTSUP.
+ * System: symlinkat(2); CreateSymbolicLinkW. */
+OVIO_API int ovio_symlink(const char *target, struct ovio_file *dir,
+                          const char *path, unsigned flags);
+
+/* ovio_readlink: where the link `path` leads, as text with an end, into
+ * `length` bytes. Result: bytes without the end. Junctions count as links.
+ * Errors also: EINVAL (no link), EOVERFLOW (no room).
+ * System: readlinkat(2); FSCTL_GET_REPARSE_POINT. */
+OVIO_API int64_t ovio_readlink(struct ovio_file *dir, const char *path,
+                               char *buffer, size_t length);
+
+/* ovio_realpath: the absolute path of what is there, without links, "." and
+ * "..", as ovio_readlink() gives it. On Windows \\?\ stands in front only where
+ * the path would mean something else without.
+ * Errors also: EOVERFLOW, ENOTSUP (`dir` given, on some POSIX systems).
+ * System: realpath(3), /proc; GetFinalPathNameByHandleW. */
+OVIO_API int64_t ovio_realpath(struct ovio_file *dir, const char *path,
+                               char *buffer, size_t length);
+
+/* ovio_stat_at: ovio_stat() by a path. `flags`: 0, or OVIO_NOFOLLOW for a
+ * symbolic link itself.
+ * System: fstatat(2), statx(2); GetFileInformationByHandleEx. */
+OVIO_API int ovio_stat_at(struct ovio_file *dir, const char *path,
+                          unsigned flags, struct ovio_stat *out);
+
+/* ovio_access: 0 if the process may OVIO_READ, OVIO_WRITE or both; 0 for
+ * `flags`: if there is something. An answer about the past: to open is safer.
+ * On Windows a read-only file is EACCES for OVIO_WRITE.
+ * System: faccessat(2) with AT_EACCESS; CreateFileW. */
+OVIO_API int ovio_access(struct ovio_file *dir, const char *path,
+                         unsigned flags);
+
+/* ovio_set_mode: the permission bits, as chmod(2); on Windows a file without
+ * the bit 0200 is read-only, and directories stay as they are.
+ * System: fchmodat(2); FileBasicInfo. */
+OVIO_API int ovio_set_mode(struct ovio_file *dir, const char *path,
+                           unsigned mode);
+
+/* ovio_set_times_at: ovio_set_times() by a path, also a directory's; needs to
+ * own it (POSIX). System: utimensat(2); FileBasicInfo. */
+OVIO_API int ovio_set_times_at(struct ovio_file *dir, const char *path,
+                               int64_t access_ns, int64_t modify_ns);
+
+/* ovio_temp_path: the folder for temporary files, without a separator at its
+ * end, into `length` bytes. Result: bytes without the end. Any thread; never
+ * waits. Errors: EINVAL, EOVERFLOW.
+ * System: $TMPDIR or /tmp; GetTempPath2W, GetTempPathW. */
+OVIO_API int64_t ovio_temp_path(char *buffer, size_t length);
+
+/* ovio_temp_file: makes a file with a name that nobody can guess, and opens it
+ * for reading and writing.
+ *   prefix  a path which the name begins with, e.g. "/var/tmp/app-".
+ *   flags   0, or of OVIO_DIRECT, SYNC, INHERIT, BLOCKING, INLINE.
+ *   name    gets the path, `length` bytes: the prefix's and 27 at least
+ *           (OVIO_EOVERFLOW). The caller removes it.
+ * Only the owner may read it (mode 0600; Windows: as the folder says).
+ * Otherwise as ovio_openat(). */
+OVIO_API int ovio_temp_file(struct ovio_file *file, struct ovio_file *dir,
+                            const char *prefix, unsigned flags, char *name,
+                            size_t length);
+
+/* ovio_temp_dir: likewise a directory, mode 0700. As ovio_mkdir(). */
+OVIO_API int ovio_temp_dir(struct ovio_file *dir, const char *prefix,
+                           char *name, size_t length);
+
+/* ------------------------------------------------------------- whole files */
+
+/* ovio_read_file: reads all that is in a file, device, FIFO or one of /proc's.
+ *   limit   bytes: OVIO_EFBIG, and nothing, when there are more.
+ *   data    gets memory of the library's, for ovio_free(), with a 0 behind the
+ *           last byte; NULL after a failure.
+ *   length  gets the number of bytes.
+ * A file that grows meanwhile is read as far as it reaches when its end is met.
+ * Thread, cancel: as ovio_openat() and ovio_read(), which it calls. */
+OVIO_API int ovio_read_file(struct ovio_file *dir, const char *path,
+                            size_t limit, void **data, size_t *length);
+
+/* ovio_free: frees what ovio_read_file() gave; NULL is fine. Any thread. */
+OVIO_API void ovio_free(void *data);
+
+/* ovio_write_file: makes a file hold these bytes; one that exists is cut to
+ * nothing first, and after a failure holds less. `mode` of a new one as
+ * ovio_open()'s. Thread, cancel: as ovio_openat() and ovio_write(). */
+OVIO_API int ovio_write_file(struct ovio_file *dir, const char *path,
+                             const void *data, size_t length, unsigned mode);
+
+/* ovio_replace_file: the same in one step: whoever opens `path`, also after a
+ * crash, finds the old bytes or the new ones, never a part. Written to a
+ * temporary beside it, .ovio-*, which is gone after any failure, synced, and
+ * renamed. Keeps the mode of the file that was there, else `mode`; not its
+ * owner, links and streams. A symbolic link is replaced, not followed.
+ * When syncing the directory fails (POSIX), its error is returned although the
+ * new file is in its place.
+ * Thread: plain or task. Cancel: as any; the file is then the old or the new
+ * one, too. Errors also: EISDIR, and ovio_rename()'s.
+ * System: those of the calls that it is made of. */
+OVIO_API int ovio_replace_file(struct ovio_file *dir, const char *path,
+                               const void *data, size_t length, unsigned mode);
 
 /* -------------------------------------------------------------------- loop */
 

@@ -197,6 +197,16 @@ size_t os_file_parts_max(void) {
   return NATIVE_IOV_MAX;
 }
 
+static struct os_result file__keep(struct os_file *file, int fd,
+                                   unsigned flags) {
+  int error = file__take(file, fd, flags);
+  if (error) {
+    native.close(fd);
+    return native_failure(error);
+  }
+  return (struct os_result){0, 0};
+}
+
 struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
                               const char *path, unsigned flags, unsigned mode) {
   int at = dir ? file__fd(dir) : AT_FDCWD;
@@ -206,12 +216,47 @@ struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
   while (fd < 0 && errno == EINTR);
   if (fd < 0)
     return file__open_failure(at, path, flags, errno);
-  int error = file__take(file, fd, flags);
-  if (error) {
-    native.close(fd);
-    return native_failure(error);
-  }
-  return (struct os_result){0, 0};
+  return file__keep(file, fd, flags);
+}
+
+enum { BENEATH_TRIES = 100 };
+
+/* EAGAIN: something was renamed while ".." was looked up (openat2(2)). */
+static int file__openat2(int at, const char *path, unsigned flags,
+                         unsigned mode) {
+#if NATIVE_HAS_OPENAT2
+  struct native_open_how how = {.flags = (uint64_t)file__open_flags(flags),
+                                .mode = flags & OVIO_CREATE ? mode & 07777 : 0,
+                                .resolve = NATIVE_RESOLVE_BENEATH |
+                                           NATIVE_RESOLVE_NO_MAGICLINKS};
+  int fd;
+  int tries = BENEATH_TRIES;
+  do
+    fd = native.openat2(at, path, &how);
+  while (fd < 0 && (errno == EINTR || (errno == EAGAIN && --tries)));
+  return fd;
+#else
+  (void)at;
+  (void)path;
+  (void)flags;
+  (void)mode;
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+struct os_result os_file_open_beneath(struct os_file *file,
+                                      const struct os_file *dir,
+                                      const char *path, unsigned flags,
+                                      unsigned mode) {
+  int at = dir ? file__fd(dir) : AT_FDCWD;
+  int fd = file__openat2(at, path, flags, mode);
+  if (fd >= 0)
+    return file__keep(file, fd, flags);
+  /* An older kernel; a sandbox that has not heard of the call says EPERM. */
+  if (errno == ENOSYS || errno == EPERM)
+    return (struct os_result){OVIO_ENOTSUP, 0};
+  return file__open_failure(at, path, flags, errno);
 }
 
 struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
@@ -670,15 +715,24 @@ static void file__translate(const struct stat *stat, struct ovio_stat *out) {
 }
 
 /* The time of birth, which Linux's struct stat has not; 0: not known. */
-static int64_t file__birth_ns(int fd) {
+static int64_t file__birth_ns(int dir, const char *path, int flags) {
 #if NATIVE_HAS_STATX
   struct statx out;
-  if (native.statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &out) == 0 &&
+  if (native.statx(dir, path, flags, STATX_BTIME, &out) == 0 &&
       (out.stx_mask & STATX_BTIME))
     return file__to_ns(out.stx_btime.tv_sec, out.stx_btime.tv_nsec);
 #endif
-  (void)fd;
+  (void)dir;
+  (void)path;
+  (void)flags;
   return 0;
+}
+
+void native_stat(const struct stat *stat, int dir, const char *path, int flags,
+                 struct ovio_stat *out) {
+  file__translate(stat, out);
+  if (out->create_ns == 0)
+    out->create_ns = file__birth_ns(dir, path, flags);
 }
 
 struct os_result os_file_stat(const struct os_file *file,
@@ -687,13 +741,15 @@ struct os_result os_file_stat(const struct os_file *file,
   struct stat stat;
   if (native.fstat(fd, &stat) < 0)
     return native_failure(errno);
-  file__translate(&stat, out);
-  if (out->create_ns == 0)
-    out->create_ns = file__birth_ns(fd);
+#if NATIVE_HAS_STATX
+  native_stat(&stat, fd, "", AT_EMPTY_PATH, out);
+#else
+  native_stat(&stat, fd, "", 0, out);
+#endif
   return (struct os_result){0, 0};
 }
 
-static struct timespec file__from_ns(int64_t ns) {
+struct timespec native_timespec(int64_t ns) {
   if (ns == OVIO_TIME_KEEP)
     return (struct timespec){.tv_sec = 0, .tv_nsec = UTIME_OMIT};
   int64_t seconds = ns / NS_PER_S;
@@ -707,9 +763,48 @@ static struct timespec file__from_ns(int64_t ns) {
 
 struct os_result os_file_set_times(const struct os_file *file,
                                    int64_t access_ns, int64_t modify_ns) {
-  struct timespec times[2] = {file__from_ns(access_ns),
-                              file__from_ns(modify_ns)};
+  struct timespec times[2] = {native_timespec(access_ns),
+                              native_timespec(modify_ns)};
   if (native.futimens(file__fd(file), times) < 0)
     return native_failure(errno);
   return (struct os_result){0, 0};
+}
+
+/* Answers of kernels, file systems and sandboxes that cannot; whatever else is
+ * wrong comes again when the bytes are read and written. */
+static bool file__cannot_copy(int error) {
+  return error == ENOSYS || error == EXDEV || error == EINVAL ||
+         error == EOPNOTSUPP || error == EPERM || error == EBADF ||
+         error == ETXTBSY;
+}
+
+static ssize_t file__copy_range(int from, int64_t from_offset, int to,
+                                int64_t to_offset, size_t length) {
+#if NATIVE_HAS_COPY_FILE_RANGE
+  return native.copy_file_range(from, &from_offset, to, &to_offset, length);
+#else
+  (void)from;
+  (void)from_offset;
+  (void)to;
+  (void)to_offset;
+  (void)length;
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
+                              const struct os_file *to, int64_t to_offset,
+                              size_t length) {
+  ssize_t moved;
+  do
+    moved = file__copy_range(file__fd(from), from_offset, file__fd(to),
+                             to_offset, length);
+  while (moved < 0 && errno == EINTR);
+  if (moved >= 0)
+    return (struct os_result){moved, 0};
+  struct os_result result = native_failure(errno);
+  if (file__cannot_copy(errno))
+    result.value = OVIO_ENOTSUP;
+  return result;
 }

@@ -60,6 +60,43 @@ static int native__kevent(int queue, const struct kevent *changes,
 }
 #endif
 
+#if NATIVE_HAS_GETDENTS64
+static ssize_t native__getdents64(int fd, void *buffer, size_t length) {
+  return (ssize_t)syscall(SYS_getdents64, fd, buffer, length);
+}
+#endif
+
+#if NATIVE_HAS_RENAMEAT2
+static int native__renameat2(int dir, const char *from, int to_dir,
+                             const char *to, unsigned flags) {
+  return (int)syscall(SYS_renameat2, dir, from, to_dir, to, flags);
+}
+#endif
+
+#if NATIVE_HAS_GETPATH
+static int native__getpath(int fd, char path[PATH_MAX]) {
+  return fcntl(fd, F_GETPATH, path);
+}
+#endif
+
+#if NATIVE_HAS_OPENAT2
+#ifndef SYS_openat2
+#define SYS_openat2 437 /* on every machine (Linux 5.6) */
+#endif
+static int native__openat2(int dir, const char *path,
+                           const struct native_open_how *how) {
+  return (int)syscall(SYS_openat2, dir, path, how, sizeof *how);
+}
+#endif
+
+#if NATIVE_HAS_COPY_FILE_RANGE
+static ssize_t native__copy_file_range(int from, int64_t *from_offset, int to,
+                                       int64_t *to_offset, size_t length) {
+  return (ssize_t)syscall(SYS_copy_file_range, from, from_offset, to, to_offset,
+                          length, 0u);
+}
+#endif
+
 NATIVE_CONST struct native_calls native = {
     .openat = native__openat,
     .close = close,
@@ -92,6 +129,37 @@ NATIVE_CONST struct native_calls native = {
 #if NATIVE_HAS_RWF
     .preadv2 = native__preadv2,
     .pwritev2 = native__pwritev2,
+#endif
+    .mkdirat = mkdirat,
+    .unlinkat = unlinkat,
+    .renameat = renameat,
+    .linkat = linkat,
+    .symlinkat = symlinkat,
+    .readlinkat = readlinkat,
+    .realpath = realpath,
+    .faccessat = faccessat,
+    .fchmodat = fchmodat,
+    .utimensat = utimensat,
+#if NATIVE_HAS_GETDENTS64
+    .getdents64 = native__getdents64,
+#else
+    .fdopendir = fdopendir,
+    .readdir = readdir,
+#endif
+#if NATIVE_HAS_RENAMEAT2
+    .renameat2 = native__renameat2,
+#endif
+#if NATIVE_HAS_GETPATH
+    .getpath = native__getpath,
+#endif
+#if NATIVE_HAS_RENAMEATX
+    .renameatx_np = renameatx_np,
+#endif
+#if NATIVE_HAS_OPENAT2
+    .openat2 = native__openat2,
+#endif
+#if NATIVE_HAS_COPY_FILE_RANGE
+    .copy_file_range = native__copy_file_range,
 #endif
 #if NATIVE_HAS_STATX
     .statx = statx,

@@ -18,6 +18,7 @@
 #define _FILE_OFFSET_BITS 64
 #endif
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,6 +26,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>  /* renameat(2), renameatx_np(2) */
+#include <stdlib.h> /* realpath(3) */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -56,10 +60,20 @@
  */
 
 #if defined(__linux__)
-#define NATIVE_HAS_EPOLL   1
-#define NATIVE_HAS_EVENTFD 1
-#define NATIVE_HAS_STATX   1
-#define NATIVE_HAS_RWF     1 /* preadv2(2), pwritev2(2) */
+#define NATIVE_HAS_EPOLL           1
+#define NATIVE_HAS_EVENTFD         1
+#define NATIVE_HAS_STATX           1
+#define NATIVE_HAS_RWF             1 /* preadv2(2), pwritev2(2) */
+#define NATIVE_HAS_GETDENTS64      1
+#define NATIVE_HAS_RENAMEAT2       1
+#define NATIVE_HAS_OPENAT2         1
+#define NATIVE_HAS_PROC_FD         1 /* /proc/self/fd/N is a link to the file */
+#define NATIVE_HAS_COPY_FILE_RANGE 1
+#endif
+
+#if defined(__APPLE__)
+#define NATIVE_HAS_RENAMEATX 1 /* renameatx_np(2) */
+#define NATIVE_HAS_GETPATH   1 /* F_GETPATH */
 #endif
 
 /* A registration has 64 bits, and an event one pointer to keep it in. */
@@ -101,6 +115,18 @@
 #endif
 #define NATIVE_STATX_DIO_MEM_ALIGN    0x98
 #define NATIVE_STATX_DIO_OFFSET_ALIGN 0x9c
+
+/* renameat2(2), openat2(2); the headers came late to some C libraries. */
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
+#define NATIVE_RESOLVE_NO_MAGICLINKS 0x02
+#define NATIVE_RESOLVE_BENEATH       0x08
+struct native_open_how {
+  uint64_t flags;
+  uint64_t mode;
+  uint64_t resolve;
+};
 
 /* 0: sending to a socket may raise SIGPIPE, as writing to a pipe. */
 #if defined(MSG_NOSIGNAL)
@@ -189,6 +215,38 @@ struct native_calls {
   /* Offset -1: at the file's own position. */
   ssize_t (*preadv2)(int fd, const struct iovec *iov, int count, off_t offset, int flags);
   ssize_t (*pwritev2)(int fd, const struct iovec *iov, int count, off_t offset, int flags);
+#endif
+  int (*mkdirat)(int dir, const char *path, mode_t mode);
+  int (*unlinkat)(int dir, const char *path, int flags);
+  int (*renameat)(int dir, const char *from, int to_dir, const char *to);
+  int (*linkat)(int dir, const char *from, int to_dir, const char *to, int flags);
+  int (*symlinkat)(const char *target, int dir, const char *path);
+  ssize_t (*readlinkat)(int dir, const char *path, char *buffer, size_t length);
+  char *(*realpath)(const char *path, char *buffer);
+  int (*faccessat)(int dir, const char *path, int access, int flags);
+  int (*fchmodat)(int dir, const char *path, mode_t mode, int flags);
+  int (*utimensat)(int dir, const char *path, const struct timespec times[2], int flags);
+#if NATIVE_HAS_GETDENTS64
+  ssize_t (*getdents64)(int fd, void *buffer, size_t length);
+#else
+  DIR *(*fdopendir)(int fd);
+  struct dirent *(*readdir)(DIR *stream);
+#endif
+#if NATIVE_HAS_RENAMEAT2
+  int (*renameat2)(int dir, const char *from, int to_dir, const char *to, unsigned flags);
+#endif
+#if NATIVE_HAS_GETPATH
+  int (*getpath)(int fd, char path[PATH_MAX]); /* F_GETPATH */
+#endif
+#if NATIVE_HAS_RENAMEATX
+  int (*renameatx_np)(int dir, const char *from, int to_dir, const char *to, unsigned flags);
+#endif
+#if NATIVE_HAS_OPENAT2
+  int (*openat2)(int dir, const char *path, const struct native_open_how *how);
+#endif
+#if NATIVE_HAS_COPY_FILE_RANGE
+  ssize_t (*copy_file_range)(int from, int64_t *from_offset, int to,
+      int64_t *to_offset, size_t length);
 #endif
 #if NATIVE_HAS_STATX
   int (*statx)(int dir, const char *path, int flags, unsigned mask, struct statx *out);

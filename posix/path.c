@@ -13,3 +13,11 @@ int os_path_check(const char *path) {
 #endif
   return 0;
 }
+
+bool os_path_separates(char byte) {
+  return byte == '/';
+}
+
+bool os_path_is_absolute(const char *path) {
+  return path[0] == '/';
+}

@@ -44,4 +44,11 @@ void native_wakeup_lower(struct native_wakeup *wakeup);
  * a socket or O_NONBLOCK, poll(2) must have called it ready. */
 struct os_result native_attempt(const struct os_transfer *transfer);
 
+/* What stat(2) has said of `path`, and what it does not say; `flags` are
+ * fstatat(2)'s. */
+void native_stat(const struct stat *stat, int dir, const char *path, int flags,
+                 struct ovio_stat *out);
+/* UTIME_OMIT for OVIO_TIME_KEEP. */
+struct timespec native_timespec(int64_t ns);
+
 #endif

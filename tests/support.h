@@ -149,6 +149,12 @@ bool test_exists(const char *path);
 /* A symbolic link; false also where the system does not allow it. */
 bool test_make_link(const char *target, const char *path, bool folder);
 
+/* Starts this program once more, with two arguments; kills it, and waits until
+ * it is gone. */
+bool test_process_start(intptr_t *process, const char *first,
+                        const char *second);
+bool test_process_kill(intptr_t process);
+
 /* Zeroed memory that costs nothing until it is written to; or NULL. */
 void *test_reserve(size_t length);
 void test_unreserve(void *memory, size_t length);

@@ -7,10 +7,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 const struct test_mode test_modes[] = {
@@ -106,6 +108,21 @@ bool test_exists(const char *path) {
 bool test_make_link(const char *target, const char *path, bool is_folder) {
   (void)is_folder;
   return symlink(target, path) == 0;
+}
+
+bool test_process_start(intptr_t *process, const char *first,
+                        const char *second) {
+  *process = fork();
+  if (*process == 0) {
+    execl("/proc/self/exe", "test", first, second, (char *)NULL);
+    _exit(127);
+  }
+  return *process > 0;
+}
+
+bool test_process_kill(intptr_t process) {
+  return kill((pid_t)process, SIGKILL) == 0 &&
+         waitpid((pid_t)process, NULL, 0) == process;
 }
 
 void *test_reserve(size_t length) {

@@ -151,6 +151,29 @@ bool test_make_link(const char *target, const char *path, bool is_folder) {
          test_exists(path); /* Wine 8 says yes and does nothing */
 }
 
+bool test_process_start(intptr_t *process, const char *first,
+                        const char *second) {
+  wchar_t program[WIDE_MAX];
+  wchar_t line[2 * WIDE_MAX];
+  STARTUPINFOW startup = {.cb = sizeof startup};
+  PROCESS_INFORMATION info;
+  GetModuleFileNameW(NULL, program, WIDE_MAX);
+  swprintf(line, 2 * WIDE_MAX, L"test %hs \"%hs\"", first, second);
+  if (!CreateProcessW(program, line, NULL, NULL, FALSE, 0, NULL, NULL, &startup,
+                      &info))
+    return false;
+  CloseHandle(info.hThread);
+  *process = (intptr_t)info.hProcess;
+  return true;
+}
+
+bool test_process_kill(intptr_t process) {
+  bool gone = TerminateProcess((HANDLE)process, 1) &&
+              WaitForSingleObject((HANDLE)process, INFINITE) == 0;
+  CloseHandle((HANDLE)process);
+  return gone;
+}
+
 void *test_reserve(size_t length) {
   return VirtualAlloc(NULL, length, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 }

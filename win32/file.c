@@ -285,6 +285,19 @@ struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
   return result;
 }
 
+/* NtCreateFile takes a directory to begin at, but follows links out of it. */
+struct os_result os_file_open_beneath(struct os_file *file,
+                                      const struct os_file *dir,
+                                      const char *path, unsigned flags,
+                                      unsigned mode) {
+  (void)file;
+  (void)dir;
+  (void)path;
+  (void)flags;
+  (void)mode;
+  return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
 static bool file__is_standard(HANDLE handle) {
   return handle == GetStdHandle(STD_INPUT_HANDLE) ||
          handle == GetStdHandle(STD_OUTPUT_HANDLE) ||
@@ -516,6 +529,8 @@ struct os_result os_file_sync(const struct os_file *file, bool data_only) {
   (void)data_only; /* NtFlushBuffersFileEx is not in every Windows, nor Wine */
   if (file->kind == OS_KIND_STREAM) /* of a pipe it would wait for the reader */
     return (struct os_result){OVIO_ENOTSUP, 0};
+  if (file->kind == OS_KIND_DIRECTORY) /* NTFS journals its names */
+    return (struct os_result){0, 0};
   return file__answer(native.FlushFileBuffers(file__handle(file)));
 }
 
@@ -641,4 +656,17 @@ struct os_result os_file_set_times(const struct os_file *file,
                            .LastWriteTime = file__from_ns(modify_ns)};
   return file__answer(native.SetFileInformationByHandle(
       file__handle(file), FileBasicInfo, &basic, sizeof basic));
+}
+
+/* CopyFile2 opens by name; FSCTL_DUPLICATE_EXTENTS_TO_FILE knows whole clusters
+ * of ReFS only. */
+struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
+                              const struct os_file *to, int64_t to_offset,
+                              size_t length) {
+  (void)from;
+  (void)from_offset;
+  (void)to;
+  (void)to_offset;
+  (void)length;
+  return (struct os_result){OVIO_ENOTSUP, 0};
 }

@@ -13,6 +13,17 @@ NTSTATUS NTAPI NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK status,
                                       PVOID information, ULONG length,
                                       FILE_INFORMATION_CLASS kind);
 
+/* Since Windows 10 20348 there is one which keeps the system's own services
+ * out of a folder that everybody may write to. */
+static DWORD WINAPI native__GetTempPathW(DWORD length, LPWSTR buffer) {
+  HMODULE kernel = GetModuleHandleW(L"kernel32.dll");
+  FARPROC newer = kernel ? GetProcAddress(kernel, "GetTempPath2W") : NULL;
+  if (!newer)
+    return GetTempPathW(length, buffer);
+  return ((DWORD(WINAPI *)(DWORD, LPWSTR))(void (*)(void))newer)(length,
+                                                                 buffer);
+}
+
 #define NATIVE_CALL(name) .name = name
 
 NATIVE_CONST struct native_calls native = {
@@ -39,6 +50,13 @@ NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(SetFileTime),
     NATIVE_CALL(GetFileType),
     NATIVE_CALL(GetFileAttributesW),
+    NATIVE_CALL(SetFileAttributesW),
+    NATIVE_CALL(CreateDirectoryW),
+    NATIVE_CALL(RemoveDirectoryW),
+    NATIVE_CALL(CreateHardLinkW),
+    NATIVE_CALL(CreateSymbolicLinkW),
+    NATIVE_CALL(DeviceIoControl),
+    .GetTempPathW = native__GetTempPathW,
     NATIVE_CALL(GetFinalPathNameByHandleW),
     NATIVE_CALL(GetFullPathNameW),
     NATIVE_CALL(GetNamedPipeInfo),

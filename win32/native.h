@@ -17,11 +17,44 @@
 
 /* ---- what the headers of mingw-w64 keep for drivers ---- */
 
-#define NATIVE_STATUS_PENDING        ((NTSTATUS)0x103)
-#define NATIVE_STATUS_ALERTED        ((NTSTATUS)0x101)
-#define NATIVE_FILE_MODE_INFORMATION ((FILE_INFORMATION_CLASS)16)
+#define NATIVE_STATUS_PENDING           ((NTSTATUS)0x103)
+#define NATIVE_STATUS_ALERTED           ((NTSTATUS)0x101)
+#define NATIVE_FILE_MODE_INFORMATION    ((FILE_INFORMATION_CLASS)16)
 /* FILE_SYNCHRONOUS_IO_ALERT and _NONALERT: what an overlapped handle lacks. */
-#define NATIVE_FILE_SYNCHRONOUS      0x30u
+#define NATIVE_FILE_SYNCHRONOUS         0x30u
+
+/* Since Windows 10 1607, its flag for read-only files since 1809. */
+#define NATIVE_FILE_DISPOSITION_INFO_EX ((FILE_INFO_BY_HANDLE_CLASS)21)
+#define NATIVE_FILE_RENAME_INFO_EX      ((FILE_INFO_BY_HANDLE_CLASS)22)
+#define NATIVE_DISPOSITION_DELETE       0x01u
+#define NATIVE_DISPOSITION_POSIX        0x02u
+#define NATIVE_DISPOSITION_READONLY     0x10u
+#define NATIVE_RENAME_REPLACE           0x01u
+#define NATIVE_RENAME_POSIX             0x02u
+#define NATIVE_RENAME_READONLY          0x40u
+
+/* FILE_RENAME_INFO: the flags of the older class are one BOOLEAN. */
+struct native_rename {
+  DWORD flags;
+  HANDLE root;
+  DWORD length; /* bytes */
+  WCHAR name[];
+};
+
+/* REPARSE_DATA_BUFFER of a link (MS). */
+struct native_reparse {
+  ULONG tag;
+  USHORT length;
+  USHORT reserved;
+  USHORT target_offset; /* bytes, from the names on */
+  USHORT target_length;
+  USHORT shown_offset;
+  USHORT shown_length;
+};
+
+#ifndef SYMBOLIC_LINK_FLAG_ALLOW_UNPRIVILEGED_CREATE
+#define SYMBOLIC_LINK_FLAG_ALLOW_UNPRIVILEGED_CREATE 0x2
+#endif
 
 /* ---- the calls that can fail, each replaceable by a test ---- */
 
@@ -67,6 +100,14 @@ struct native_calls {
       const FILETIME *);
   DWORD (WINAPI *GetFileType)(HANDLE);
   DWORD (WINAPI *GetFileAttributesW)(LPCWSTR);
+  BOOL (WINAPI *SetFileAttributesW)(LPCWSTR, DWORD);
+  BOOL (WINAPI *CreateDirectoryW)(LPCWSTR, LPSECURITY_ATTRIBUTES);
+  BOOL (WINAPI *RemoveDirectoryW)(LPCWSTR);
+  BOOL (WINAPI *CreateHardLinkW)(LPCWSTR, LPCWSTR, LPSECURITY_ATTRIBUTES);
+  BOOLEAN (WINAPI *CreateSymbolicLinkW)(LPCWSTR, LPCWSTR, DWORD);
+  BOOL (WINAPI *DeviceIoControl)(HANDLE, DWORD, LPVOID, DWORD, LPVOID, DWORD,
+      LPDWORD, LPOVERLAPPED);
+  DWORD (WINAPI *GetTempPathW)(DWORD, LPWSTR);
   DWORD (WINAPI *GetFinalPathNameByHandleW)(HANDLE, LPWSTR, DWORD, DWORD);
   DWORD (WINAPI *GetFullPathNameW)(LPCWSTR, DWORD, LPWSTR, LPWSTR *);
   BOOL (WINAPI *GetNamedPipeInfo)(HANDLE, LPDWORD, LPDWORD, LPDWORD, LPDWORD);

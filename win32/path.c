@@ -91,6 +91,14 @@ int os_path_check(const char *path) {
   return units < 0 ? units : 0;
 }
 
+bool os_path_separates(char byte) {
+  return byte == '/' || byte == '\\';
+}
+
+bool os_path_is_absolute(const char *path) {
+  return os_path_separates(path[0]) || (path[0] && path[1] == ':');
+}
+
 /* ---- joining and lengthening ---- */
 
 static bool path__has_prefix(const wchar_t *path) {
@@ -266,4 +274,67 @@ struct os_result native_path(wchar_t **out, HANDLE dir, const char *path) {
   memory_free(wide);
   *out = other;
   return result;
+}
+
+struct os_result native_path_whole(wchar_t **out, HANDLE dir,
+                                   const char *path) {
+  wchar_t *some = NULL;
+  struct os_result result = native_path(&some, dir, path);
+  if (result.value < 0 || path__has_prefix(some)) {
+    *out = some;
+    return result;
+  }
+  result = path__lengthen(out, some);
+  memory_free(some);
+  return result;
+}
+
+struct os_result native_path_of(wchar_t **out, HANDLE handle) {
+  struct os_result result = path__of_folder(out, handle, VOLUME_NAME_DOS, 0);
+  if (result.native == ERROR_PATH_NOT_FOUND)
+    result = path__of_folder(out, handle, VOLUME_NAME_GUID, 0);
+  return result;
+}
+
+/* ---- text ---- */
+
+struct os_result native_wide(wchar_t **out, const char *text) {
+  int units = path__convert(text, NULL, 0);
+  if (units < 0)
+    return (struct os_result){units, 0};
+  *out = memory_allocate(((size_t)units + 1) * sizeof **out);
+  if (!*out)
+    return (struct os_result){OVIO_ENOMEM, 0};
+  path__convert(text, *out, units);
+  return (struct os_result){0, 0};
+}
+
+/* The sequence of a code point; its length. */
+static size_t path__encode(uint32_t point, char bytes[4]) {
+  static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+  size_t length = point < 0x80 ? 1 : point < 0x800 ? 2 : 3;
+  if (point >= 0x10000)
+    length = 4;
+  for (size_t at = length; --at > 0; point >>= 6)
+    bytes[at] = (char)(0x80 | (point & 0x3F));
+  bytes[0] = (char)(lead[length] | point);
+  return length;
+}
+
+int64_t native_text(const wchar_t *units, size_t count, char *out,
+                    size_t length) {
+  size_t used = 0;
+  for (size_t at = 0; at < count; at++) {
+    char bytes[4];
+    uint32_t point = units[at];
+    if (path__is_high(point) && at + 1 < count && path__is_low(units[at + 1]))
+      point = 0x10000 + ((point & 0x3FF) << 10) + (units[++at] & 0x3FFu);
+    size_t more = path__encode(point, bytes);
+    if (more >= length - used)
+      return OVIO_EOVERFLOW;
+    memcpy(out + used, bytes, more);
+    used += more;
+  }
+  out[used] = '\0';
+  return (int64_t)used;
 }

@@ -63,5 +63,16 @@ unsigned native_events_kept(void);
 /* `path` as the system takes it, in memory of the caller's from then on
  * (memory_free); `dir` NULL: the current directory. 0 or an error. */
 struct os_result native_path(wchar_t **out, HANDLE dir, const char *path);
+/* The same, absolute and with the prefix \\?\ in any case. */
+struct os_result native_path_whole(wchar_t **out, HANDLE dir, const char *path);
+/* The path of what is open, with the prefix. */
+struct os_result native_path_of(wchar_t **out, HANDLE handle);
+
+/* `text` as it is, but for the direction of its slashes. */
+struct os_result native_wide(wchar_t **out, const char *text);
+/* WTF-8 and an end into `length` bytes, 1 at least: its length without the end,
+ * or OVIO_EOVERFLOW. */
+int64_t native_text(const wchar_t *units, size_t count, char *out,
+                    size_t length);
 
 #endif
