@@ -69,9 +69,14 @@ int op_unclaim(struct op *op, int error) {
   return error;
 }
 
+/* What cannot be cancelled. */
+static bool op__is_stubborn(const struct op *op) {
+  return op->code == OP_CLOSE || op->code == OP_CALL_ALWAYS;
+}
+
 void op_activate(struct op *op) {
   atomic_store(&op->state,
-               op->code == OP_CLOSE ? OP_ACTIVE | OP_STUBBORN : OP_ACTIVE);
+               op__is_stubborn(op) ? OP_ACTIVE | OP_STUBBORN : OP_ACTIVE);
 }
 
 /* ---- parking ---- */
@@ -137,6 +142,7 @@ void op_execute(struct op *op, struct os_waiter *waiter) {
     result = file_close_now(file);
     break;
   case OP_CALL:
+  case OP_CALL_ALWAYS:
     result = op->u.call.run(op->u.call.argument, waiter);
     break;
   default:
@@ -305,7 +311,7 @@ static void op__submit(struct op *op) {
   int error = workers_submit(&op->loop->workers, op);
   if (!error)
     return;
-  if (op->code == OP_CLOSE)
+  if (op__is_stubborn(op))
     op__run_here(op); /* rather block than lose the handle */
   else
     op_finish(op, error);
@@ -361,7 +367,7 @@ static void op__go_to_file(struct op *op) {
 
 /* It has arrived, and has its turn. */
 static void op__go(struct op *op) {
-  if (op->cancelled && op->code != OP_CLOSE) {
+  if (op->cancelled && !op__is_stubborn(op)) {
     op_finish(op, OVIO_ECANCELED);
   } else if (op->code == OP_POST) {
     op_finish(op, 0);
@@ -448,7 +454,7 @@ static int64_t op__perform_in_callback(struct op *op) {
 }
 
 static int64_t op__perform_in_task(struct op *op, struct task *task) {
-  int error = op->code == OP_CLOSE ? 0 : task_check_latch(task);
+  int error = op__is_stubborn(op) ? 0 : task_check_latch(task);
   op->task = task;
   op->loop = task->loop;
   if (!error)
@@ -478,18 +484,27 @@ int64_t op_perform(struct op *op) {
   return op__perform_in_task(op, runner->task);
 }
 
-int64_t op_perform_call(struct file *file, op_call *run, void *argument) {
+static int64_t op__perform_call(enum op_code code, struct file *file,
+                                op_call *run, void *argument) {
   struct op op;
-  op_init(&op, OP_CALL, file);
+  op_init(&op, code, file);
   op.u.call.run = run;
   op.u.call.argument = argument;
   return op_perform(&op);
 }
 
+int64_t op_perform_call(struct file *file, op_call *run, void *argument) {
+  return op__perform_call(OP_CALL, file, run, argument);
+}
+
+int64_t op_perform_call_always(op_call *run, void *argument) {
+  return op__perform_call(OP_CALL_ALWAYS, NULL, run, argument);
+}
+
 /* ---- cancelling ---- */
 
 void op_cancel_now(struct op *op) {
-  if (op->code == OP_CLOSE)
+  if (op__is_stubborn(op))
     return;
   op->cancelled = true;
   switch (op->phase) {

@@ -27,7 +27,8 @@ enum op_code {
   OP_CLOSE,
   OP_SLEEP,
   OP_POST,
-  OP_CALL
+  OP_CALL,
+  OP_CALL_ALWAYS /* the same, but never cancelled, and done by any means */
 };
 
 /* OP_CALL: a system call which may block, and needs nothing else of an op. With
@@ -127,6 +128,9 @@ void op_activate(struct op *op);
 int64_t op_perform(struct op *op);
 /* The same for an OP_CALL; `file`, if any, stays open meanwhile. */
 int64_t op_perform_call(struct file *file, op_call *run, void *argument);
+/* An OP_CALL_ALWAYS: for clean-up, also in a task that was cancelled. `run`
+ * must end soon by itself. */
+int64_t op_perform_call_always(op_call *run, void *argument);
 /* Starts it on its loop, from any thread. */
 int op_start(struct op *op);
 

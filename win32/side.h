@@ -63,5 +63,22 @@ unsigned native_events_kept(void);
 /* `path` as the system takes it, in memory of the caller's from then on
  * (memory_free); `dir` NULL: the current directory. 0 or an error. */
 struct os_result native_path(wchar_t **out, HANDLE dir, const char *path);
+/* Any text as UTF-16, likewise, up to 32767 units. 0 or an error. */
+int native_wide(wchar_t **out, const char *text);
+
+/* ---- command.c ---- */
+
+/* The command line that the C runtime takes apart into just these arguments, in
+ * memory of the caller's from then on. 0 or an error: OVIO_E2BIG, OVIO_EINVAL
+ * where the first one has a quotation mark. */
+int native_command_line(wchar_t **out, const char *const *arguments);
+/* The same for a batch file, whose line cmd.exe takes apart. OVIO_EINVAL for
+ * what has no safe form there. The first argument is left out. */
+int native_batch_line(wchar_t **out, const wchar_t *script,
+                      const char *const *arguments);
+/* Whether CreateProcessW would run it by cmd.exe. */
+bool native_is_batch(const wchar_t *program);
+/* The environment as CreateProcessW takes it: sorted, and with SystemRoot. */
+int native_environment(wchar_t **out, const char *const *environment);
 
 #endif
