@@ -71,6 +71,20 @@ static inline int child_sleep(const char *text) {
   return fine ? 0 : 99;
 }
 
+/* One line each. */
+static inline int child_tell_arguments(int count, char **arguments) {
+  struct ovio_file out;
+  if (!child_open(&out, 1))
+    return 89;
+  for (int at = 0; at < count; at++) {
+    struct ovio_iovec line[2] = {{arguments[at], strlen(arguments[at])},
+                                 {(char[]){'\n'}, 1}};
+    if (ovio_writev(&out, line, 2, OVIO_HERE) < 0)
+      return 88;
+  }
+  return 0;
+}
+
 /* The exit code; -1: no such verb. */
 static inline int child_main(int count, char **arguments) {
   const char *verb = count > 0 ? arguments[0] : "";
@@ -90,6 +104,8 @@ static inline int child_main(int count, char **arguments) {
     return child_say(1, getenv(first) ? getenv(first) : "(none)") ? 0 : 97;
   if (strcmp(verb, "here") == 0)
     return child_say(1, test_here()) ? 0 : 98;
+  if (strcmp(verb, "arguments") == 0)
+    return child_tell_arguments(count - 1, arguments + 1);
   if (strcmp(verb, "sleep") == 0)
     return child_sleep(first);
   return -1;

@@ -5,8 +5,8 @@
 /* ---- starting and ending ---- */
 
 static void test_exit_code(struct test *test) {
-  static const char *const codes[] = {"0", "7", "200"};
-  for (int at = 0; at < 3; at++) {
+  static const char *const codes[] = {"0", "1", "7", "200"};
+  for (int at = 0; at < 4; at++) {
     struct child child;
     struct ovio_process process;
     struct ovio_exit end = {99, 99};
@@ -488,6 +488,31 @@ static void test_directory(struct test *test) {
   TRY(child_output_is(&output, test_folder(), ""));
 }
 
+static void test_arguments(struct test *test) {
+  static const char *const arguments[] = {"name of its own",
+                                          "child",
+                                          "arguments",
+                                          "",
+                                          " ",
+                                          "a b",
+                                          "\"quoted\"",
+                                          "back\\slash\\",
+                                          "\\\"",
+                                          "%a%",
+                                          "$a",
+                                          "a&b|c>d",
+                                          NULL};
+  struct child child;
+  struct ovio_output output;
+  child_prepare(&child, "arguments", NULL, NULL);
+  child.options.arguments = arguments;
+  TRY_EQ(ovio_run(&child.options, &output), 0);
+  TRY(child_output_is(&output,
+                      "\n \na b\n\"quoted\"\nback\\slash\\\n\\\"\n%a%\n$a\n"
+                      "a&b|c>d\n",
+                      ""));
+}
+
 /* ---- ovio_run() ---- */
 
 static void test_run(struct test *test) {
@@ -726,6 +751,7 @@ int main(int argc, char **argv) {
       TEST(test_ignored_streams),
       TEST(test_environment),
       TEST(test_directory),
+      TEST(test_arguments),
       TEST(test_run),
       TEST(test_run_bad_arguments),
       TEST(test_run_feeds),
