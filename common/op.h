@@ -50,7 +50,7 @@ enum op_phase {
  * other fields stand still for them. */
 #define OP_CLAIMED      1u /* being filled in */
 #define OP_ACTIVE       2u
-#define OP_STUBBORN     4u /* a close: cannot be cancelled */
+#define OP_STUBBORN     4u /* a close and the like: cannot be cancelled */
 #define OP_CANCEL_ASKED 8u /* cancel_link is in the loop's inbox */
 
 /* Blocks one plain thread until another wakes it. */

@@ -190,7 +190,10 @@ static void run__main(struct run *run) {
                  &run->output->output_length);
   run__hand_over(&run->readers[1], &run->output->error,
                  &run->output->error_length);
-  process_end(&run->process);
+  if (run->result)
+    process_end(&run->process);
+  else
+    (void)ovio_process_close(&run->process);
 }
 
 /* ---- beginning ---- */

@@ -15,11 +15,11 @@
  * that fails because of its arguments changes nothing. ovio_error_text() says
  * what an error means, ovio_native_error() gives the system's own code.
  *
- * OBJECTS. struct ovio_file, ovio_op and ovio_group are allocated by the
- * caller, anywhere; they are opaque. A zeroed ovio_file is a closed file, a
- * zeroed ovio_op an idle operation. An object in use is not moved or copied:
- * an open file, an operation between its start and its callback, a group with
- * members.
+ * OBJECTS. struct ovio_file, ovio_op, ovio_group and ovio_process are allocated
+ * by the caller, anywhere; they are opaque. A zeroed ovio_file is a closed
+ * file, a zeroed ovio_op an idle operation, a zeroed ovio_process none. An
+ * object in use is not moved or copied: an open file, an operation between its
+ * start and its callback, a group with members, a child until it is closed.
  *
  * OWNERSHIP. From the call of ovio_start_*() until the callback, the op, the
  * buffer and the vector belong to the library and the kernel, also after
@@ -453,22 +453,23 @@ struct ovio_exit {
  *            and .cmd. No shell is asked, except for .bat and .cmd: those run
  *            in cmd.exe, whose line nothing can be smuggled into: OVIO_EINVAL
  *            for an argument or path with `"`, `%` or a line break.
- * The child gets its three standard streams and `inherited`, no other handle of
- * this process, also those of OVIO_INHERIT. (POSIX: other code's descriptors
- * without FD_CLOEXEC only where there is close_range(2): Linux 5.11. Windows:
- * for the length of the call, other code that starts children with every
- * inheritable handle would pass these on, too.) Its end of a pipe is a blocking
- * one, the file in `file` is ready for a loop. A disk file's position is told
- * to the handle first; where the child leaves it, is not asked for. The signal
- * dispositions and the mask are the default ones. On Windows, SystemRoot is
- * added to an environment without it, since little works there without.
- * Strings are UTF-8 (WTF-8) on Windows, bytes on POSIX, read until the return.
- * Thread: plain or task (a worker starts it; a cancel comes too late once that
- * has begun); a callback gets OVIO_EDEADLK. Nothing is started after an error:
- * EINVAL, ENOENT (no such program or directory), ENOTDIR, EACCES (not
- * executable, or a directory), E2BIG, EBADF (a closed file), EBUSY (a file's
- * position is in use), EMFILE, ENOBUFS, ENOMEM...
- * System: fork(2), execve(2), whose error comes back; CreateProcessW. */
+ * The child gets its three standard streams and `inherited`, and no other
+ * handle of this process; OVIO_INHERIT is for children that other code starts.
+ * (POSIX: where there is no close_range(2), i.e. other than on Linux 5.11,
+ * descriptors without FD_CLOEXEC get through. Windows: other code that starts a
+ * child in the same moment, with every inheritable handle, passes on this
+ * child's, too.) Its end of a pipe is a blocking one, the file in `file` is
+ * ready for a loop. A disk file's position is told to the handle first; where
+ * the child leaves it, is not asked for. The signal dispositions and the mask
+ * are the default ones. On Windows, SystemRoot is added to an environment
+ * without it, since little works there without. Strings are UTF-8 (WTF-8) on
+ * Windows, bytes on POSIX, read until the return. Thread: plain or task (a
+ * worker starts it; a cancel comes too late once that has begun); a callback
+ * gets OVIO_EDEADLK. Nothing is started after an error: EINVAL, ENOENT (no such
+ * program or directory), ENOTDIR, EACCES (not executable, or a directory),
+ * E2BIG, EBADF (a closed file), EBUSY (a file's position is in use), EMFILE,
+ * ENOBUFS, ENOMEM... System: fork(2), execve(2), whose error comes back;
+ * CreateProcessW. */
 OVIO_API int ovio_spawn_process(struct ovio_process *process,
                                 const struct ovio_process_options *options);
 
