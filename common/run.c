@@ -180,8 +180,6 @@ static void run__main(struct run *run) {
   run->result = run__to_its_end(run);
   if (run->result && !run->failure)
     run->native = ovio_native_error();
-  if (run->result)
-    (void)ovio_process_kill(&run->process, OVIO_KILL_FORCE);
   ovio_group_cancel(&run->group);
   ovio_group_wait(&run->group);
   if (ovio_file_handle(&run->input) != OVIO_NO_HANDLE)

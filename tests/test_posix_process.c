@@ -391,6 +391,11 @@ static void test_search(struct test *test) {
   snprintf(first, sizeof first, "%s/first", test_folder());
   snprintf(second, sizeof second, "%s/second", test_folder());
   TRY(test_make_folder(first) && test_make_folder(second));
+  char here[600];
+  char started[1024];
+  snprintf(here, sizeof here, "%s/here", test_folder());
+  TRY(test_make_folder(here) && getcwd(started, sizeof started));
+  TRY(write_script(test_path("here/ovio-here"), 0700, "here"));
   TRY(write_script(test_path("first/ovio-search"), 0600, "first"));
   TRY(write_script(test_path("second/ovio-search"), 0700, "second"));
   TRY(write_script(test_path("first/ovio-refused"), 0600, "none"));
@@ -406,8 +411,11 @@ static void test_search(struct test *test) {
   struct ovio_process process;
   options.program = "ovio-refused";
   int refused = ovio_spawn_process(&process, &options);
-  options.program = "ovio-nowhere";
-  int missing = ovio_spawn_process(&process, &options);
+  options.program = "ovio-here"; /* in the current directory alone */
+  int missing = chdir(here);
+  if (missing == 0)
+    missing = ovio_spawn_process(&process, &options);
+  int back = chdir(started);
   if (kept)
     setenv("PATH", kept, 1);
   free(kept);
@@ -415,6 +423,7 @@ static void test_search(struct test *test) {
   TRY(child_output_is(&output, "second", ""));
   TRY_EQ(refused, OVIO_EACCES);
   TRY_EQ(missing, OVIO_ENOENT);
+  TRY_EQ(back, 0);
 }
 
 /* Not from the child's directory. */

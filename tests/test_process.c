@@ -409,6 +409,14 @@ static void test_unfit_file(struct test *test) {
   TRY_EQ(ovio_spawn_process(&process, &child.options), OVIO_EINVAL);
   TRY_EQ(ovio_close(&ends[0]), 0);
   TRY_EQ(ovio_close(&ends[1]), 0);
+  /* Said to be a plain one, but it is not. */
+  ovio_handle handles[2];
+  TRY(test_pipe(handles, TEST_PIPE_OVERLAPPED));
+  TRY_EQ(ovio_adopt(&file, handles[1], OVIO_WRITE | OVIO_BLOCKING), 0);
+  child.options.output.file = &file;
+  TRY_EQ(ovio_spawn_process(&process, &child.options), OVIO_EINVAL);
+  TRY_EQ(ovio_close(&file), 0);
+  TRY(test_close_handle(handles[0]));
   test_remove(test_path("unfit"));
 }
 

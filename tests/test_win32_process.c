@@ -126,8 +126,19 @@ static DWORD WINAPI shim_GetFullPathNameW(LPCWSTR path, DWORD room, LPWSTR out,
   return shim_fails() ? 0 : real.GetFullPathNameW(path, room, out, name);
 }
 
+/* As if it had died in between (MS: TerminateProcess). */
+static BOOL WINAPI shim_TerminateProcess(HANDLE process, UINT code) {
+  if (!shim_error)
+    return real.TerminateProcess(process, code);
+  real.TerminateProcess(process, 3);
+  WaitForSingleObject(process, INFINITE);
+  SetLastError(shim_error);
+  return FALSE;
+}
+
 static void shim_install(void) {
   real = native;
+  native.TerminateProcess = shim_TerminateProcess;
   native.CreateFileW = shim_CreateFileW;
   native.CreateNamedPipeW = shim_CreateNamedPipeW;
   native.DuplicateHandle = shim_DuplicateHandle;
@@ -220,6 +231,22 @@ static void test_names_of_refusals(struct test *test) {
     TRY_EQ(error, rows[at].error);
     TRY_EQ(ovio_native_error(), rows[at].native);
   }
+}
+
+static void test_killed_while_it_dies(struct test *test) {
+  struct child child;
+  struct ovio_process process;
+  struct ovio_exit end = {9, 9};
+  child_prepare(&child, "sleep", "", NULL);
+  TRY_EQ(ovio_spawn_process(&process, &child.options), 0);
+  shim_error = ERROR_ACCESS_DENIED;
+  int error = ovio_process_kill(&process, OVIO_KILL_FORCE);
+  shim_error = 0;
+  TRY_EQ(error, OVIO_ENOENT);
+  TRY_EQ(ovio_process_wait(&process, &end), 0);
+  TRY_EQ(end.code, 3);
+  TRY_EQ(end.signal, 0);
+  TRY_EQ(ovio_process_close(&process), 0);
 }
 
 /* ---- streams that this process has not ---- */
@@ -337,6 +364,7 @@ int main(int argc, char **argv) {
       TEST(test_every_call_fails_once),
       TEST(test_list_is_as_windows_wants_it),
       TEST(test_names_of_refusals),
+      TEST(test_killed_while_it_dies),
       TEST_PLAIN(test_without_streams, "changes the process's streams"),
       TEST(test_batch_file),
       TEST(test_search),
