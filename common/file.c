@@ -172,6 +172,40 @@ bool file_abandon_turn(struct file *file, struct op *op) {
   return waits;
 }
 
+/* On a copy: the release changes what is noted of the handle. */
+static int file__tell_position(struct file *file) {
+  os_lock_acquire(&file->lock);
+  bool disk = file->os.kind == OS_KIND_DISK;
+  bool busy = disk && file->turns[TURN_POSITION].holder;
+  if (disk && !busy) {
+    struct os_file copy = file->os;
+    (void)os_file_release(&copy, file->position);
+  }
+  os_lock_release(&file->lock);
+  return busy ? OVIO_EBUSY : 0;
+}
+
+int file_lend(struct file *file) {
+  int error = file__enter(file);
+  if (error)
+    return error;
+  error = file__tell_position(file);
+  if (error)
+    file__leave(file);
+  return error;
+}
+
+void file_unlend(struct file *file) {
+  file__leave(file);
+}
+
+ovio_handle ovio_file_handle(const struct ovio_file *public_file) {
+  const struct file *file = (const struct file *)(const void *)public_file;
+  if (!file || !(atomic_load(&file->state) & FILE_OPEN))
+    return OVIO_NO_HANDLE;
+  return (ovio_handle)file->os.handle;
+}
+
 /* ---- open, adopt, release, close ---- */
 
 void file_install(struct file *file, const struct os_file *os, unsigned flags) {

@@ -53,6 +53,11 @@ void file_unregister(struct file *file, struct op *op);
 /* Leaves the queue for the turn; false: the turn has come already. */
 bool file_abandon_turn(struct file *file, struct op *op);
 
+/* Keeps the file open for another process that gets its handle, and tells the
+ * handle the file's own position. OVIO_EBADF, OVIO_EBUSY. */
+int file_lend(struct file *file);
+void file_unlend(struct file *file);
+
 /* Begins a close: no new ops, those in flight are asked to end. `op->granted`
  * when there are none. OVIO_EBADF, OVIO_EBUSY, OVIO_EDEADLK. */
 int file_begin_close(struct file *file, struct op *op);

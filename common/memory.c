@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "ovio.h"
+
 #ifdef OVIO_TESTING
 _Atomic unsigned long memory_count;
 _Atomic long memory_alive;
@@ -55,4 +57,8 @@ void memory_free(void *memory) {
     return;
   memory__track(-1);
   free(memory);
+}
+
+void ovio_free(void *memory) {
+  memory_free(memory);
 }

@@ -70,13 +70,13 @@ int op_unclaim(struct op *op, int error) {
   return (int)runner_answer(error, 0);
 }
 
-static bool op__is_stubborn(const struct op *op) {
+bool op_is_stubborn(const struct op *op) {
   return op->code == OP_CLOSE || op->code == OP_CLEANUP;
 }
 
 void op_activate(struct op *op) {
   atomic_store(&op->state,
-               op__is_stubborn(op) ? OP_ACTIVE | OP_STUBBORN : OP_ACTIVE);
+               op_is_stubborn(op) ? OP_ACTIVE | OP_STUBBORN : OP_ACTIVE);
 }
 
 /* ---- parking ---- */
@@ -331,7 +331,7 @@ static void op__submit(struct op *op) {
   int error = workers_submit(&op->loop->workers, op);
   if (!error)
     return;
-  if (op__is_stubborn(op))
+  if (op_is_stubborn(op))
     op__run_here(op); /* rather block than lose the handle */
   else
     op_finish(op, error);
@@ -430,7 +430,7 @@ static void op__go_to_file(struct op *op) {
 
 /* It has arrived, and has its turn. */
 static void op__go(struct op *op) {
-  if (op->cancelled && !op__is_stubborn(op)) {
+  if (op->cancelled && !op_is_stubborn(op)) {
     op_finish(op, OVIO_ECANCELED);
   } else if (op->code == OP_POST) {
     op_finish(op, 0);
@@ -517,7 +517,7 @@ static int64_t op__perform_in_callback(struct op *op) {
 }
 
 static int64_t op__perform_in_task(struct op *op, struct task *task) {
-  int error = op__is_stubborn(op) ? 0 : task_check_latch(task);
+  int error = op_is_stubborn(op) ? 0 : task_check_latch(task);
   op->task = task;
   op->loop = task->loop;
   if (!error)
@@ -567,7 +567,7 @@ int64_t op_perform_cleanup(op_call *run, void *argument) {
 /* ---- cancelling ---- */
 
 void op_cancel_now(struct op *op) {
-  if (op__is_stubborn(op))
+  if (op_is_stubborn(op))
     return;
   op->cancelled = true;
   switch (op->phase) {

@@ -28,7 +28,8 @@ enum op_code {
   OP_SLEEP,
   OP_POST,
   OP_CALL,
-  OP_CLEANUP /* an OP_CALL that nothing cancels, as a close */
+  OP_CLEANUP /* an OP_CALL that nothing cancels, and that is done by any means
+              */
 };
 
 /* OP_CALL: a system call which may block, and needs nothing else of an op. With
@@ -50,7 +51,7 @@ enum op_phase {
  * other fields stand still for them. */
 #define OP_CLAIMED      1u /* being filled in */
 #define OP_ACTIVE       2u
-#define OP_STUBBORN     4u /* a close: cannot be cancelled */
+#define OP_STUBBORN     4u /* a close and the like: cannot be cancelled */
 #define OP_CANCEL_ASKED 8u /* cancel_link is in the loop's inbox */
 
 /* Blocks one plain thread until another wakes it. */
@@ -121,6 +122,8 @@ int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
              enum op_code code, struct file *file, struct op **op);
 /* Gives a claimed op back that was not started. */
 int op_unclaim(struct op *op, int error);
+/* It cannot be cancelled, and is done by any means. */
+bool op_is_stubborn(const struct op *op);
 /* Nothing can refuse it any more: from here on, others may ask it to end. */
 void op_activate(struct op *op);
 
@@ -128,7 +131,8 @@ void op_activate(struct op *op);
 int64_t op_perform(struct op *op);
 /* The same for an OP_CALL; `file`, if any, stays open meanwhile. */
 int64_t op_perform_call(struct file *file, op_call *run, void *argument);
-/* The same for what must be undone also by a task that was cancelled. */
+/* An OP_CLEANUP: for what must be undone also by a task that was cancelled.
+ * `run` must end soon by itself. */
 int64_t op_perform_cleanup(op_call *run, void *argument);
 /* Starts it on its loop, from any thread. */
 int op_start(struct op *op);

@@ -291,6 +291,48 @@ struct os_result os_name_temporary(char *buffer, size_t length);
 struct os_result os_pipe_create(struct os_file ends[2],
                                 const unsigned flags[2]);
 
+/* ---- process.c ---- */
+
+/* A child. Zeroed: none. */
+struct os_process {
+  intptr_t handle; /* the process; a pidfd, or -1 */
+  uint64_t id;
+  void *spare; /* POSIX: what close needs to let it go on; NULL: collected */
+  bool killed; /* Windows: by os_process_kill() */
+};
+
+/* What it is to be. All strings are non-empty, the vectors end in NULL. */
+struct os_spawn {
+  const char *program;
+  const char *const *arguments;
+  const char *const *environment;   /* NULL: this process's */
+  const char *directory;            /* NULL: this process's */
+  const struct os_file *streams[3]; /* NULL: this process's */
+  bool join;                        /* the third is where the second goes */
+  const struct os_file *const *inherited;
+  size_t inherited_count;
+};
+
+/* The null device, for a child's stream. */
+struct os_result os_process_open_null(struct os_file *file);
+/* Starts it, or says why its program cannot be run. No handle but those in
+ * `spawn` reaches it. */
+struct os_result os_process_spawn(struct os_process *process,
+                                  const struct os_spawn *spawn);
+/* Waits until it has ended; or, where the system has nothing to wait for, as
+ * long as `patience_ns`. With a waiter: OVIO_ECANCELED when interrupted. */
+struct os_result os_process_await(const struct os_process *process,
+                                  int64_t patience_ns,
+                                  struct os_waiter *waiter);
+/* 1: it has ended, how is in *out, and nothing is left of it; 0: it runs.
+ * OVIO_ENOENT: somebody else has taken its status. Never waits. */
+struct os_result os_process_collect(struct os_process *process,
+                                    struct ovio_exit *out);
+/* It has not been collected. `how`: enum ovio_kill. */
+struct os_result os_process_kill(struct os_process *process, unsigned how);
+/* One that was not collected goes on, and leaves nothing behind. */
+void os_process_close(struct os_process *process);
+
 /* ---- port.c ---- */
 
 struct os_port;

@@ -103,10 +103,6 @@ int ovio_read_file(struct ovio_file *dir, const char *path, size_t limit,
   return 0;
 }
 
-void ovio_free(void *data) {
-  memory_free(data);
-}
-
 /* ---- writing ---- */
 
 static int whole__put(struct ovio_file *file, const void *data, size_t length) {

@@ -122,7 +122,7 @@ int workers_submit(struct workers *workers, struct op *op) {
     coming += !error;
   }
   bool free = workers->queued + 1 <= coming;
-  if (free || (workers->count > 0 && op->code != OP_CLOSE)) {
+  if (free || (workers->count > 0 && !op_is_stubborn(op))) {
     error = 0;
     queue_push(&workers->jobs, &op->link);
     workers->queued++;

@@ -24,7 +24,8 @@ void workers_init(struct workers *workers, unsigned max);
 /* Ends and joins the threads. No job is left. */
 void workers_destroy(struct workers *workers);
 /* Hands an op over; op_from_worker() brings it back. An error when there is no
- * thread and none can be made; for a close, also when none is free. */
+ * thread and none can be made; for a close and its like, also when
+ * none is free. */
 int workers_submit(struct workers *workers, struct op *op);
 /* true: it had not begun, and is the caller's again. false: it comes back by
  * itself; a blocked one was interrupted, which may have to be repeated. */

@@ -15,11 +15,11 @@
  * that fails because of its arguments changes nothing. ovio_error_text() says
  * what an error means, ovio_native_error() gives the system's own code.
  *
- * OBJECTS. struct ovio_file, ovio_op and ovio_group are allocated by the
- * caller, anywhere; they are opaque. A zeroed ovio_file is a closed file, a
- * zeroed ovio_op an idle operation. An object in use is not moved or copied:
- * an open file, an operation between its start and its callback, a group with
- * members.
+ * OBJECTS. struct ovio_file, ovio_op, ovio_group and ovio_process are allocated
+ * by the caller, anywhere; they are opaque. A zeroed ovio_file is a closed
+ * file, a zeroed ovio_op an idle operation, a zeroed ovio_process none. An
+ * object in use is not moved or copied: an open file, an operation between its
+ * start and its callback, a group with members, a child until it is closed.
  *
  * OWNERSHIP. From the call of ovio_start_*() until the callback, the op, the
  * buffer and the vector belong to the library and the kernel, also after
@@ -98,7 +98,8 @@ extern "C" {
   X(ECONNRESET, -1030, "connection reset by the other side")                   \
   X(ENOTCONN, -1031, "not connected")                                          \
   X(EOVERFLOW, -1032, "value too large for its type")                          \
-  X(EUNKNOWN, -1033, "unexpected system error: see ovio_native_error()")
+  X(EUNKNOWN, -1033, "unexpected system error: see ovio_native_error()")       \
+  X(E2BIG, -1040, "argument list too long: fewer or shorter arguments")
 
 enum ovio_error {
 #define OVIO_ERROR_ENUM(name, value, text) OVIO_##name = (value),
@@ -597,9 +598,6 @@ OVIO_API int ovio_temp_dir(struct ovio_file *dir, const char *prefix,
 OVIO_API int ovio_read_file(struct ovio_file *dir, const char *path,
                             size_t limit, void **data, size_t *length);
 
-/* ovio_free: frees what ovio_read_file() gave; NULL is fine. Any thread. */
-OVIO_API void ovio_free(void *data);
-
 /* ovio_write_file: makes a file hold these bytes; one that exists is cut to
  * nothing first, and after a failure holds less. `mode` of a new one as
  * ovio_open()'s. Thread, cancel: as ovio_openat() and ovio_write(). */
@@ -618,6 +616,156 @@ OVIO_API int ovio_write_file(struct ovio_file *dir, const char *path,
  * System: those of the calls that it is made of. */
 OVIO_API int ovio_replace_file(struct ovio_file *dir, const char *path,
                                const void *data, size_t length, unsigned mode);
+
+/* --------------------------------------------------------- child processes */
+
+/* Opaque: a child process. Zeroed is none. */
+struct ovio_process {
+  uint64_t opaque[32];
+};
+
+enum ovio_process_stream_kind {
+  OVIO_PROCESS_DEFAULT = 0, /* ovio_spawn_process: INHERIT. ovio_run: output
+                               and error are collected, input is fed */
+  OVIO_PROCESS_INHERIT,     /* this process's own */
+  OVIO_PROCESS_IGNORE,      /* the null device: empty, takes all */
+  OVIO_PROCESS_PIPE,        /* a pipe; `file` becomes its other end */
+  OVIO_PROCESS_FILE,        /* `file`, which stays open and the caller's */
+  OVIO_PROCESS_JOIN         /* of `error` only: where the output goes */
+};
+
+/* A standard stream of a child. */
+struct ovio_process_stream {
+  unsigned kind;          /* enum ovio_process_stream_kind */
+  struct ovio_file *file; /* PIPE: overwritten without being read. FILE: opened,
+                             adopted or made by ovio_pipe() as OVIO_BLOCKING */
+};
+
+/* Every field's 0 is its default. Set `size` to sizeof(the struct). */
+struct ovio_process_options {
+  size_t size;
+  const char *program;          /* a path; without a separator: see below */
+  const char *const *arguments; /* up to a NULL; the first is the name that the
+                                   program sees. NULL: `program` alone */
+  const char *const *environment; /* "NAME=value" up to a NULL. NULL: as here */
+  const char *directory;          /* where it begins. NULL: as here */
+  struct ovio_process_stream input;
+  struct ovio_process_stream output;
+  struct ovio_process_stream error;
+  struct ovio_file *const *inherited; /* more files, under the numbers that they
+                                         have here: ovio_file_handle() */
+  size_t inherited_count;
+  /* For ovio_run() alone. */
+  const void *input_bytes; /* what its input is fed with */
+  size_t input_length;
+  size_t output_limit; /* bytes of each collected stream; 0: 16 MiB */
+};
+
+/* How a child has ended. */
+struct ovio_exit {
+  uint32_t code; /* 0 after a signal */
+  int signal;    /* 0: it ended by itself. On Windows 9 if it was killed by
+                    ovio_process_kill(), else 0 */
+};
+
+/* ovio_spawn_process: starts a program.
+ *   process  overwritten without being read; none after a failure. It is given
+ *            back by ovio_process_close().
+ *   program  with a separator ("/"; on Windows also "\\" and ":"): that file,
+ *            from this process's current directory also when `directory` is
+ *            given. Without: searched for in this process's PATH, never in the
+ *            current directory unless PATH names it. On Windows a name is
+ *            tried as it is if it has a dot in it, then with .com, .exe, .bat
+ *            and .cmd. No shell is asked, except for .bat and .cmd: those run
+ *            in cmd.exe, whose line nothing can be smuggled into: OVIO_EINVAL
+ *            for an argument or path with `"`, `%` or a line break.
+ * The child gets its three standard streams and `inherited`, and no other
+ * handle of this process; OVIO_INHERIT is for children that other code starts.
+ * (POSIX: where there is no close_range(2), i.e. other than on Linux 5.11,
+ * descriptors without FD_CLOEXEC get through. Windows: other code that starts a
+ * child in the same moment, with every inheritable handle, passes on this
+ * child's, too.) Its end of a pipe is a blocking one, the file in `file` is
+ * ready for a loop. A disk file's position is told to the handle first; where
+ * the child leaves it, is not asked for. The signal dispositions and the mask
+ * are the default ones. On Windows, SystemRoot is added to an environment
+ * without it, since little works there without. Strings are UTF-8 (WTF-8) on
+ * Windows, bytes on POSIX, read until the return. Thread: plain or task (a
+ * worker starts it; a cancel comes too late once that has begun); a callback
+ * gets OVIO_EDEADLK. Nothing is started after an error: EINVAL, ENOENT (no such
+ * program or directory), ENOTDIR, EACCES (not executable, or a directory),
+ * E2BIG, EBADF (a closed file), EBUSY (a file's position is in use), EMFILE,
+ * ENOBUFS, ENOMEM... System: fork(2), execve(2), whose error comes back;
+ * CreateProcessW. */
+OVIO_API int ovio_spawn_process(struct ovio_process *process,
+                                const struct ovio_process_options *options);
+
+/* ovio_process_wait: waits until the child has ended, and says how in `*out`
+ * (NULL: nowhere). May be asked again, also by several at once: all get the
+ * same answer. The pipes may hold more of its output still. Cancel and deadline
+ * end the wait and leave the child alone. Other children are never looked at.
+ * Thread: plain or task (a worker waits, one for each); a callback gets
+ * OVIO_EDEADLK. Errors: EBADF (none), ENOENT (POSIX: other code has taken the
+ * status, or SIGCHLD is ignored).
+ * System: pidfd_open(2), poll(2), waitid(2); WaitForMultipleObjects. */
+OVIO_API int ovio_process_wait(struct ovio_process *process,
+                               struct ovio_exit *out);
+
+enum ovio_kill {
+  OVIO_KILL_FORCE = 0, /* SIGKILL; TerminateProcess */
+  OVIO_KILL_ASK        /* SIGTERM; Windows: OVIO_ENOTSUP */
+};
+
+/* ovio_process_kill: ends the child, `how` being one of enum ovio_kill. It is
+ * still to be waited for. Never hits another process that has got its number.
+ * OVIO_ENOENT: it has ended. Thread: any; never waits. Errors: EBADF, EINVAL,
+ * EPERM, ENOTSUP. System: pidfd_send_signal(2), kill(2). */
+OVIO_API int ovio_process_kill(struct ovio_process *process, unsigned how);
+
+/* ovio_process_id: the system's number of the child; 0: none. Any thread. */
+OVIO_API uint64_t ovio_process_id(const struct ovio_process *process);
+
+/* ovio_process_close: lets go of the child; afterwards `process` is none. One
+ * that still runs goes on alone; it becomes no lasting zombie: the next spawn
+ * or close collects it. Thread: any; never waits. Errors: EBADF (none), EBUSY
+ * (somebody waits for it). System: waitid(2), close(2); CloseHandle. */
+OVIO_API int ovio_process_close(struct ovio_process *process);
+
+/* What ovio_run() has collected. Each of both ends in a 0 that is not counted,
+ * and is freed by ovio_free(). NULL: not collected. */
+struct ovio_output {
+  char *output;
+  size_t output_length; /* bytes */
+  char *error;
+  size_t error_length;
+  struct ovio_exit exit;
+};
+
+/* ovio_run: starts a program, feeds its input with `input_bytes`, collects what
+ * it writes, and waits for its end. Streams as for ovio_spawn_process(), except
+ * that one left at OVIO_PROCESS_DEFAULT is fed or collected, and that there is
+ * no OVIO_PROCESS_PIPE (OVIO_EINVAL).
+ *   output  overwritten without being read. After a failure too it has what
+ *           had come until then: ovio_free() both in any case.
+ * A program that does not read its input is no failure, nor is any exit code.
+ * It ends when the collected streams and the child have: a grandchild that
+ * holds a stream open is waited for. Cancel, deadline and every failure kill
+ * the child and collect its status first.
+ * Thread: plain (which runs a loop of its own meanwhile) or task; a callback
+ * gets OVIO_EDEADLK. Errors: as ovio_spawn_process(), and EFBIG (output_limit),
+ * EINVAL, ECANCELED, ETIMEDOUT. */
+OVIO_API int ovio_run(const struct ovio_process_options *options,
+                      struct ovio_output *output);
+
+/* ovio_file_handle: the system's handle of an open file, e.g. to tell a child
+ * which number an inherited one has; it stays the file's. OVIO_NO_HANDLE for a
+ * closed one. Any thread. */
+OVIO_API ovio_handle ovio_file_handle(const struct ovio_file *file);
+
+/* ------------------------------------------------------------------ memory */
+
+/* ovio_free: frees memory that a function of this library has returned, where
+ * its comment says so. NULL is fine. Any thread. */
+OVIO_API void ovio_free(void *memory);
 
 /* -------------------------------------------------------------------- loop */
 

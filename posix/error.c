@@ -11,8 +11,12 @@
   X(ENOMEM, ENOMEM)                                                            \
   X(ENOBUFS, ENOBUFS)                                                          \
   X(EACCES, EACCES)                                                            \
+  X(ENOEXEC, EACCES) /* no program: neither format nor "#!" is known */        \
+  X(E2BIG, E2BIG)                                                              \
   X(EPERM, EPERM)                                                              \
   X(ENOENT, ENOENT)                                                            \
+  X(ESRCH, ENOENT)                                                             \
+  X(ECHILD, ENOENT) /* somebody else has taken the child's status */           \
   X(EEXIST, EEXIST)                                                            \
   X(EISDIR, EISDIR)                                                            \
   X(ENOTDIR, ENOTDIR)                                                          \

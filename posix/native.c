@@ -97,6 +97,26 @@ static ssize_t native__copy_file_range(int from, int64_t *from_offset, int to,
 }
 #endif
 
+#if NATIVE_HAS_PIDFD
+/* glibc has them since 2.36 only. */
+static int native__pidfd_open(pid_t pid, unsigned flags) {
+  return (int)syscall(SYS_pidfd_open, (long)pid, (unsigned long)flags);
+}
+
+static int native__pidfd_send_signal(int pidfd, int signal, siginfo_t *info,
+                                     unsigned flags) {
+  return (int)syscall(SYS_pidfd_send_signal, (long)pidfd, (long)signal, info,
+                      (unsigned long)flags);
+}
+#endif
+
+#if NATIVE_HAS_CLOSE_RANGE
+static int native__close_range(unsigned first, unsigned last, int flags) {
+  return (int)syscall(SYS_close_range, (unsigned long)first,
+                      (unsigned long)last, (long)flags);
+}
+#endif
+
 NATIVE_CONST struct native_calls native = {
     .openat = native__openat,
     .close = close,
@@ -121,6 +141,13 @@ NATIVE_CONST struct native_calls native = {
     .ftruncate = ftruncate,
     .futimens = futimens,
     .pipe = pipe,
+    .fork = fork,
+    .execve = execve,
+    .dup2 = dup2,
+    .chdir = chdir,
+    .getcwd = getcwd,
+    .waitid = waitid,
+    .kill = kill,
     .getentropy = getentropy,
     .mmap = mmap,
     .munmap = munmap,
@@ -166,6 +193,13 @@ NATIVE_CONST struct native_calls native = {
 #endif
 #if NATIVE_HAS_PIPE2
     .pipe2 = pipe2,
+#endif
+#if NATIVE_HAS_PIDFD
+    .pidfd_open = native__pidfd_open,
+    .pidfd_send_signal = native__pidfd_send_signal,
+#endif
+#if NATIVE_HAS_CLOSE_RANGE
+    .close_range = native__close_range,
 #endif
 #if NATIVE_HAS_EVENTFD
     .eventfd = eventfd,

@@ -36,6 +36,7 @@
 #include <sys/random.h> /* getentropy(3) on macOS */
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
@@ -84,6 +85,18 @@
 #else
 #define NATIVE_KEVENT_COUNT int
 #endif
+#endif
+
+/* Since Linux 5.3 and 5.9; older kernels answer ENOSYS. */
+#if defined(__linux__) && defined(SYS_pidfd_open) &&                           \
+    defined(SYS_pidfd_send_signal)
+#define NATIVE_HAS_PIDFD 1
+#endif
+#if defined(__linux__) && defined(SYS_close_range)
+#define NATIVE_HAS_CLOSE_RANGE 1
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
 
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
@@ -160,6 +173,15 @@ struct native_open_how {
 #define NATIVE_IOV_MAX 1024
 #endif
 
+/* A dynamic library of macOS has no `environ`. */
+#if defined(__APPLE__)
+#include <crt_externs.h>
+#define NATIVE_ENVIRONMENT (*_NSGetEnviron())
+#else
+extern char **environ;
+#define NATIVE_ENVIRONMENT environ
+#endif
+
 /* The struct timespec of a struct stat: which is `a`, `m` or `c`. */
 #if defined(__APPLE__)
 #define NATIVE_STAT_TIME(stat, which) ((stat)->st_##which##timespec)
@@ -206,6 +228,13 @@ struct native_calls {
   int (*ftruncate)(int fd, off_t size);
   int (*futimens)(int fd, const struct timespec times[2]);
   int (*pipe)(int fds[2]);
+  pid_t (*fork)(void);
+  int (*execve)(const char *path, char *const *arguments, char *const *environment);
+  int (*dup2)(int from, int to);
+  int (*chdir)(const char *path);
+  char *(*getcwd)(char *out, size_t room);
+  int (*waitid)(idtype_t kind, id_t id, siginfo_t *out, int options);
+  int (*kill)(pid_t pid, int signal);
   int (*getentropy)(void *bytes, size_t length);
   void *(*mmap)(void *at, size_t length, int access, int flags, int fd, off_t);
   int (*munmap)(void *at, size_t length);
@@ -253,6 +282,13 @@ struct native_calls {
 #endif
 #if NATIVE_HAS_PIPE2
   int (*pipe2)(int fds[2], int flags);
+#endif
+#if NATIVE_HAS_PIDFD
+  int (*pidfd_open)(pid_t pid, unsigned flags);
+  int (*pidfd_send_signal)(int pidfd, int signal, siginfo_t *info, unsigned flags);
+#endif
+#if NATIVE_HAS_CLOSE_RANGE
+  int (*close_range)(unsigned first, unsigned last, int flags);
 #endif
 #if NATIVE_HAS_EVENTFD
   int (*eventfd)(unsigned value, int flags);

@@ -159,6 +159,15 @@ bool test_process_kill(intptr_t process);
 void *test_reserve(size_t length);
 void test_unreserve(void *memory, size_t length);
 
+/* The path of this program, to be started again as a child. */
+const char *test_program(void);
+/* The handle of its standard input, output or error stream: 0, 1, 2. */
+ovio_handle test_standard(int at);
+/* The current directory. */
+const char *test_here(void);
+/* No child of this process is left, not even a zombie; true on Windows. */
+bool test_is_childless(void);
+
 unsigned long test_handles_open(void);  /* of this process */
 unsigned long test_threads_alive(void); /* likewise */
 const char *test_folder(void);          /* made at first use; "" on failure */

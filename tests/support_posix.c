@@ -151,6 +151,28 @@ static unsigned long count_entries(const char *path) {
   return count;
 }
 
+const char *test_program(void) {
+  static char path[1024];
+  ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  path[length > 0 ? length : 0] = 0;
+  return path;
+}
+
+ovio_handle test_standard(int at) {
+  return at;
+}
+
+const char *test_here(void) {
+  static char path[1024];
+  return getcwd(path, sizeof path) ? path : "";
+}
+
+bool test_is_childless(void) {
+  siginfo_t info;
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
+         errno == ECHILD;
+}
+
 unsigned long test_handles_open(void) {
   return count_entries("/proc/self/fd");
 }

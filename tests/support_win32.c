@@ -202,6 +202,34 @@ unsigned long test_handles_open(void) {
   return count - native_events_kept();
 }
 
+const char *test_program(void) {
+  static char path[4 * MAX_PATH];
+  wchar_t wide[MAX_PATH];
+  if (!GetModuleFileNameW(NULL, wide, MAX_PATH) ||
+      !WideCharToMultiByte(CP_UTF8, 0, wide, -1, path, sizeof path, NULL, NULL))
+    return "";
+  return path;
+}
+
+ovio_handle test_standard(int at) {
+  static const DWORD numbers[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+                                  STD_ERROR_HANDLE};
+  return GetStdHandle(numbers[at]);
+}
+
+const char *test_here(void) {
+  static char path[4 * MAX_PATH];
+  wchar_t wide[MAX_PATH];
+  if (!GetCurrentDirectoryW(MAX_PATH, wide) ||
+      !WideCharToMultiByte(CP_UTF8, 0, wide, -1, path, sizeof path, NULL, NULL))
+    return "";
+  return path;
+}
+
+bool test_is_childless(void) {
+  return true; /* nothing is kept for a parent */
+}
+
 unsigned long test_threads_alive(void) {
   HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
   THREADENTRY32 entry = {.dwSize = sizeof entry};

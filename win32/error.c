@@ -16,6 +16,9 @@
 #ifndef ERROR_HANDLES_CLOSED
 #define ERROR_HANDLES_CLOSED 676
 #endif
+#ifndef ERROR_ELEVATION_REQUIRED
+#define ERROR_ELEVATION_REQUIRED 740
+#endif
 #ifndef ERROR_STOPPED_ON_SYMLINK
 #define ERROR_STOPPED_ON_SYMLINK 681
 #endif
@@ -78,6 +81,10 @@
   X(ERROR_PIPE_BUSY, EBUSY)                                                    \
   X(ERROR_NO_DATA, EPIPE)                                                      \
   X(ERROR_PIPE_NOT_CONNECTED, EPIPE)                                           \
+  X(ERROR_INVALID_EXE_SIGNATURE, EACCES)                                       \
+  X(ERROR_BAD_EXE_FORMAT, EACCES)                                              \
+  X(ERROR_EXE_MACHINE_TYPE_MISMATCH, EACCES)                                   \
+  X(ERROR_ELEVATION_REQUIRED, EPERM)                                           \
   X(ERROR_VIRUS_INFECTED, EACCES)                                              \
   X(ERROR_VIRUS_DELETED, EACCES)                                               \
   X(ERROR_DIRECTORY, ENOTDIR)                                                  \

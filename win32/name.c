@@ -329,7 +329,7 @@ struct os_result os_name_symlink(const char *target, const struct os_name *name,
                                  bool directory) {
   wchar_t *path = NULL;
   wchar_t *text = NULL;
-  struct os_result result = native_wide(&text, target);
+  struct os_result result = {native_wide_path(&text, target), 0};
   if (result.value == 0)
     result = name__path(&path, name);
   if (result.value == 0)

@@ -61,8 +61,9 @@ static bool path__is_low(uint32_t unit) {
 }
 
 /* Writes up to `room` units (NULL: none) and returns their number without the
- * end, or OVIO_EINVAL. */
-static int path__convert(const char *path, wchar_t *out, int room) {
+ * end, or OVIO_EINVAL. A slash becomes `slash`. */
+static int path__convert(const char *path, wchar_t slash, wchar_t *out,
+                         int room) {
   int used = 0;
   uint32_t before = 0;
   while (*path) {
@@ -77,7 +78,7 @@ static int path__convert(const char *path, wchar_t *out, int room) {
       out[used] = (wchar_t)(0xD800 + ((point - 0x10000) >> 10));
       out[used + 1] = (wchar_t)(0xDC00 + (point & 0x3FF));
     } else if (out && used < room) {
-      out[used] = point == '/' ? L'\\' : (wchar_t)point;
+      out[used] = point == '/' ? slash : (wchar_t)point;
     }
     used += pair + 1;
   }
@@ -87,7 +88,7 @@ static int path__convert(const char *path, wchar_t *out, int room) {
 int os_path_check(const char *path) {
   if (!*path)
     return OVIO_ENOENT;
-  int units = path__convert(path, NULL, 0);
+  int units = path__convert(path, L'\\', NULL, 0);
   return units < 0 ? units : 0;
 }
 
@@ -253,16 +254,25 @@ static bool path__is_device(const wchar_t *name) {
   return length > 0 && length < 8 && path__has_prefix(full);
 }
 
+/* Returns the number of units in `*out`, or an error. */
+static int path__widen(wchar_t **out, wchar_t slash, const char *text) {
+  int units = path__convert(text, slash, NULL, 0);
+  if (units < 0)
+    return units;
+  *out = memory_allocate(((size_t)units + 1) * sizeof **out);
+  if (!*out)
+    return OVIO_ENOMEM;
+  path__convert(text, slash, *out, units);
+  return units;
+}
+
 struct os_result native_path(wchar_t **out, HANDLE dir, const char *path) {
-  int units = path__convert(path, NULL, 0);
+  struct os_result result = {0, 0};
+  wchar_t *wide = NULL;
+  wchar_t *other = NULL;
+  int units = path__widen(&wide, L'\\', path);
   if (units < 0)
     return (struct os_result){units, 0};
-  wchar_t *wide = memory_allocate(((size_t)units + 1) * sizeof *wide);
-  if (!wide)
-    return (struct os_result){OVIO_ENOMEM, 0};
-  path__convert(path, wide, units);
-  struct os_result result = {0, 0};
-  wchar_t *other = NULL;
   if (dir && !path__is_anchored(wide) && !path__is_device(wide))
     result = path__join(&other, dir, wide);
   else if (path__is_long(wide, units))
@@ -298,15 +308,14 @@ struct os_result native_path_of(wchar_t **out, HANDLE handle) {
 
 /* ---- text ---- */
 
-struct os_result native_wide(wchar_t **out, const char *text) {
-  int units = path__convert(text, NULL, 0);
-  if (units < 0)
-    return (struct os_result){units, 0};
-  *out = memory_allocate(((size_t)units + 1) * sizeof **out);
-  if (!*out)
-    return (struct os_result){OVIO_ENOMEM, 0};
-  path__convert(text, *out, units);
-  return (struct os_result){0, 0};
+int native_wide(wchar_t **out, const char *text) {
+  int units = path__widen(out, L'/', text);
+  return units < 0 ? units : 0;
+}
+
+int native_wide_path(wchar_t **out, const char *text) {
+  int units = path__widen(out, L'\\', text);
+  return units < 0 ? units : 0;
 }
 
 /* The sequence of a code point; its length. */

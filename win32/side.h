@@ -68,11 +68,28 @@ struct os_result native_path_whole(wchar_t **out, HANDLE dir, const char *path);
 /* The path of what is open, with the prefix. */
 struct os_result native_path_of(wchar_t **out, HANDLE handle);
 
-/* `text` as it is, but for the direction of its slashes. */
-struct os_result native_wide(wchar_t **out, const char *text);
+/* Any text as UTF-16, likewise, up to 32767 units; the second with all slashes
+ * turned. 0 or an error. */
+int native_wide(wchar_t **out, const char *text);
+int native_wide_path(wchar_t **out, const char *text);
 /* WTF-8 and an end into `length` bytes, 1 at least: its length without the end,
  * or OVIO_EOVERFLOW. */
 int64_t native_text(const wchar_t *units, size_t count, char *out,
                     size_t length);
+
+/* ---- command.c ---- */
+
+/* The command line that the C runtime takes apart into just these arguments, in
+ * memory of the caller's from then on. 0 or an error: OVIO_E2BIG, OVIO_EINVAL
+ * where the first one has a quotation mark. */
+int native_command_line(wchar_t **out, const char *const *arguments);
+/* The same for a batch file, whose line cmd.exe takes apart. OVIO_EINVAL for
+ * what has no safe form there. The first argument is left out. */
+int native_batch_line(wchar_t **out, const wchar_t *script,
+                      const char *const *arguments);
+/* Whether CreateProcessW would run it by cmd.exe. */
+bool native_is_batch(const wchar_t *program);
+/* The environment as CreateProcessW takes it: sorted, and with SystemRoot. */
+int native_environment(wchar_t **out, const char *const *environment);
 
 #endif
