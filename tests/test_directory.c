@@ -257,8 +257,10 @@ static void test_bad_arguments(struct test *test) {
 struct scene {
   struct outcome outcome;
   struct ovio_dir walk;
+  struct ovio_file inlined;
   int next;
   int made;
+  int made_inline;
 };
 
 static void in_callback(struct ovio_op *op, int64_t result) {
@@ -267,6 +269,7 @@ static void in_callback(struct ovio_op *op, int64_t result) {
   (void)result;
   scene->next = ovio_dir_next(&scene->walk, &entry);
   scene->made = ovio_mkdir(NULL, "never", 0700);
+  scene->made_inline = ovio_mkdir(&scene->inlined, "made", 0700);
   atomic_fetch_add(&scene->outcome.calls, 1);
 }
 
@@ -277,11 +280,17 @@ static void test_callback(struct test *test) {
   uint64_t buffer[BUFFER / 8];
   TRY_EQ(folder_open(&folder, own(test, "callback")), 0);
   TRY_EQ(ovio_dir_begin(&scene.walk, &folder, buffer, sizeof buffer), 0);
+  TRY_EQ(ovio_openat(&scene.inlined, &folder, ".", OVIO_DIRECTORY | OVIO_INLINE,
+                     0),
+         0);
   TRY_EQ(ovio_post(test->loop, &scene.outcome.op, in_callback), 0);
   AWAIT(scene.outcome.calls > 0);
   TRY_EQ(scene.next, OVIO_EDEADLK);
   TRY_EQ(scene.made, OVIO_EDEADLK);
-  TRY_EQ(ovio_dir_next(&scene.walk, &entry), 0); /* nothing has changed */
+  TRY_EQ(scene.made_inline, 0);
+  TRY_EQ(ovio_close(&scene.inlined), 0);
+  TRY_EQ(ovio_dir_next(&scene.walk, &entry), 1); /* it goes on as before */
+  TRY_EQ(strcmp(entry.name, "made"), 0);
   ovio_dir_end(&scene.walk);
   TRY_EQ(ovio_close(&folder), 0);
 }

@@ -26,7 +26,7 @@ static void test_flags_that_contradict(struct test *test) {
       OVIO_READ | OVIO_TRUNCATE,
       OVIO_READ | OVIO_WRITE | OVIO_EXCLUSIVE,
       OVIO_DIRECTORY | OVIO_WRITE,
-      OVIO_READ | 1u << 16,
+      OVIO_READ | 1u << 30,
       OVIO_READ | 1u << 31,
   };
   const char *path = test_path("flags");

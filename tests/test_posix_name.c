@@ -548,6 +548,72 @@ static void test_permission_bits(struct test *test) {
   TRY_EQ(ovio_close(&dir), 0);
 }
 
+/* As somebody who may not. */
+static void test_permission_denied(struct test *test) {
+  struct ovio_file dir;
+  char text[8];
+  if (geteuid() != 0)
+    SKIP("only root can become somebody else");
+  TRY_EQ(folder_open(test, &dir), 0);
+  TRY_EQ(put(&dir, "f", "x"), 0);
+  TRY_EQ(ovio_symlink("f", &dir, "l", 0), 0);
+  TRY_EQ(ovio_mkdir(&dir, "locked", 0700), 0);
+  TRY_EQ(ovio_set_mode(&dir, ".", 0555), 0);
+  TRY_EQ(seteuid(65534), 0);
+  const int answers[] = {
+      ovio_mkdir(&dir, "new", 0700),
+      ovio_unlink(&dir, "f"),
+      ovio_rmdir(&dir, "locked"),
+      ovio_rename(&dir, "f", &dir, "g", 0),
+      ovio_rename(&dir, "f", &dir, "g", OVIO_EXCLUSIVE),
+      ovio_symlink("f", &dir, "m", 0),
+      (int)ovio_readlink(&dir, "locked/x", text, sizeof text),
+      ovio_access(&dir, "f", OVIO_READ),
+      ovio_stat_at(&dir, "locked/x", 0, &(struct ovio_stat){0}),
+      ovio_replace_file(&dir, "f", "y", 1, 0600),
+  };
+  int mode = ovio_set_mode(&dir, "f", 0777);
+  int there = ovio_access(&dir, "f", 0);
+  TRY_EQ(seteuid(0), 0);
+  for (size_t at = 0; at < sizeof answers / sizeof *answers; at++)
+    TRY_EQ(answers[at], OVIO_EACCES);
+  TRY_EQ(mode, OVIO_EPERM);
+  TRY_EQ(there, 0);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
+static void test_another_file_system(struct test *test) {
+  struct ovio_file dir;
+  struct ovio_file from;
+  struct ovio_file to;
+  struct ovio_stat here;
+  struct ovio_stat there;
+  char name[64];
+  TRY_EQ(copy_open(test, &dir, &from, &to), 0);
+  TRY_EQ(ovio_close(&to), 0);
+  TRY_EQ(ovio_stat(&from, &here), 0);
+  if (ovio_temp_file(&to, NULL, "/dev/shm/ovio-", 0, name, sizeof name) != 0 ||
+      ovio_stat(&to, &there) != 0 || here.device == there.device) {
+    ovio_close(&to);
+    ovio_close(&from);
+    ovio_close(&dir);
+    SKIP("no other file system");
+  }
+  int64_t copied = ovio_copy(&from, 0, &to, 0, INT64_MAX);
+  bool same = copy_holds(&to, LENGTH);
+  int renamed = ovio_rename(&dir, "from", NULL, name, 0);
+  int linked = ovio_link(NULL, name, &dir, "link");
+  int removed = ovio_unlink(NULL, name);
+  TRY_EQ(copied, LENGTH);
+  TRY(same);
+  TRY_EQ(renamed, OVIO_EXDEV);
+  TRY_EQ(linked, OVIO_EXDEV);
+  TRY_EQ(removed, 0);
+  TRY_EQ(ovio_close(&to), 0);
+  TRY_EQ(ovio_close(&from), 0);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
 static void *write_to_fifo(void *argument) {
   int fd = open(argument, O_WRONLY);
   for (int at = 0; at < 3; at++)
@@ -595,6 +661,8 @@ int main(void) {
       TEST_LOOP(test_replace_cancelled, "only a task can be cancelled"),
       TEST_PLAIN(test_temporary_folder, "the environment is the process's"),
       TEST(test_permission_bits),
+      TEST_PLAIN(test_permission_denied, "who it is, is the process's"),
+      TEST(test_another_file_system),
       TEST(test_fifo_and_proc),
   };
   install();
