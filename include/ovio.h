@@ -550,6 +550,32 @@ OVIO_API int64_t ovio_skip(struct ovio_reader *reader, int64_t count);
 OVIO_API int64_t ovio_peek(struct ovio_reader *reader,
                            const unsigned char **bytes, size_t want);
 
+/* -------------------------------------------------------- standard handles */
+
+/* ovio_stdin, _stdout, _stderr: the process's own, adopted at the first call of
+ * each, and the same file ever after; never NULL. The file answers OVIO_EBADF
+ * to everything when the process was started without that handle, and after
+ * ovio_close(), which closes the handle itself.
+ * stdin and stdout never block a loop: a worker thread waits. stderr is
+ * OVIO_INLINE: it may, so that what is said last gets out, also from a
+ * callback. The modes of the handles, which other processes share, stay as they
+ * are (no O_NONBLOCK); on Windows they are taken for synchronous ones. A disk
+ * file's position stays the handle's own (prog >out 2>&1).
+ * A Windows console speaks UTF-8 here, whatever its code page: also when a
+ * character is cut in two by two writes, which counts as written. What is no
+ * UTF-8 shows as U+FFFD; a line that begins with Ctrl-Z is the end.
+ * Any thread; never waits; cannot fail.
+ * System: none but fstat(2); GetStdHandle; ReadConsoleW, WriteConsoleW. */
+OVIO_API struct ovio_file *ovio_stdin(void);
+OVIO_API struct ovio_file *ovio_stdout(void);
+OVIO_API struct ovio_file *ovio_stderr(void);
+
+/* ovio_is_console: 1 if somebody may sit there: a terminal, a Windows console;
+ * 0 for other files, also NUL and /dev/null, which for ovio_stat() are an
+ * OVIO_TYPE_CHARACTER just as well. Thread: plain or task. Errors: EBADF.
+ * System: isatty(3); GetConsoleMode. */
+OVIO_API int ovio_is_console(struct ovio_file *file);
+
 /* -------------------------------------------------------------------- loop */
 
 enum ovio_engine {

@@ -66,6 +66,9 @@ struct native_calls {
   BOOL (WINAPI *SetFileTime)(HANDLE, const FILETIME *, const FILETIME *,
       const FILETIME *);
   DWORD (WINAPI *GetFileType)(HANDLE);
+  BOOL (WINAPI *GetConsoleMode)(HANDLE, LPDWORD);
+  BOOL (WINAPI *ReadConsoleW)(HANDLE, LPVOID, DWORD, LPDWORD, PVOID);
+  BOOL (WINAPI *WriteConsoleW)(HANDLE, CONST VOID *, DWORD, LPDWORD, LPVOID);
   DWORD (WINAPI *GetFileAttributesW)(LPCWSTR);
   DWORD (WINAPI *GetFinalPathNameByHandleW)(HANDLE, LPWSTR, DWORD, DWORD);
   DWORD (WINAPI *GetFullPathNameW)(LPCWSTR, DWORD, LPWSTR, LPWSTR *);
