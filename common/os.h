@@ -138,8 +138,9 @@ enum os_trait {
   OS_TRAIT_WRITE_BACK = 1u << 8, /* Windows: tell the handle the position on
                                     release and close */
   OS_TRAIT_SIGPIPE = 1u << 9,    /* POSIX: a pipe; a write may raise SIGPIPE */
-  OS_TRAIT_TRY = 1u << 10        /* Linux: a disk file through the page cache:
+  OS_TRAIT_TRY = 1u << 10,       /* Linux: a disk file through the page cache:
                                     os_file_transfer_try() is worth a call */
+  OS_TRAIT_CONSOLE = 1u << 11    /* Windows: UTF-8 to and from UTF-16 */
 };
 
 /* What the system knows of an open file. */
@@ -149,7 +150,8 @@ struct os_file {
   unsigned traits;       /* enum os_trait */
   size_t alignment;      /* OVIO_DIRECT: bytes; else 1 */
   int64_t position;      /* where it stands when it is opened or adopted */
-  uint64_t registration; /* posix/port.c's: 0 when the file is not bound */
+  uint64_t registration; /* posix/port.c's: 0 when the file is not bound;
+                            win32/console.c's: which console */
 };
 
 /* As an offset: at the end, for writing. */
@@ -332,6 +334,18 @@ struct os_result os_process_collect(struct os_process *process,
 struct os_result os_process_kill(struct os_process *process, unsigned how);
 /* One that was not collected goes on, and leaves nothing behind. */
 void os_process_close(struct os_process *process);
+
+/* ---- standard.c ---- */
+
+enum os_standard { OS_STDIN, OS_STDOUT, OS_STDERR, OS_STANDARD_COUNT };
+
+/* Learns what the process's own handle is, as os_file_adopt(). OVIO_EBADF: it
+ * has none. A disk file has OS_TRAIT_SYSTEM_POSITION. */
+struct os_result os_standard_open(struct os_file *file, enum os_standard which,
+                                  unsigned flags);
+
+/* 1: a terminal or console; 0: not. */
+struct os_result os_standard_is_console(const struct os_file *file);
 
 /* ---- port.c ---- */
 

@@ -40,6 +40,7 @@
 #ifndef OVIO_H
 #define OVIO_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h> /* SEEK_SET, SEEK_CUR, SEEK_END */
@@ -99,7 +100,8 @@ extern "C" {
   X(ENOTCONN, -1031, "not connected")                                          \
   X(EOVERFLOW, -1032, "value too large for its type")                          \
   X(EUNKNOWN, -1033, "unexpected system error: see ovio_native_error()")       \
-  X(E2BIG, -1040, "argument list too long: fewer or shorter arguments")
+  X(EEOF, -1034, "end of the file or stream: less was there than asked for")   \
+  X(E2BIG, -1035, "argument list too long: fewer or shorter arguments")
 
 enum ovio_error {
 #define OVIO_ERROR_ENUM(name, value, text) OVIO_##name = (value),
@@ -766,6 +768,190 @@ OVIO_API ovio_handle ovio_file_handle(const struct ovio_file *file);
 /* ovio_free: frees memory that a function of this library has returned, where
  * its comment says so. NULL is fine. Any thread. */
 OVIO_API void ovio_free(void *memory);
+
+/* ----------------------------------------------------------------- streams */
+
+/* Buffered reading and writing, on any open file. A stream is the caller's, as
+ * are its buffer and its file, which stay in place while it is used; nothing
+ * has to be freed, and nothing is flushed behind the caller's back: call
+ * ovio_flush() before the file is closed. Fields are for reading only. One
+ * caller at a time uses a stream. Whatever has to wait waits as ovio_read() and
+ * ovio_write() do: a plain thread blocks, a task is suspended, a callback gets
+ * OVIO_EDEADLK; cancel and deadline reach it there. Errors, besides those
+ * named: EINVAL (NULL, bad order), and what these two answer. */
+
+/* How the bytes of an integer follow each other. */
+enum ovio_order {
+  OVIO_LITTLE = 0, /* lowest first */
+  OVIO_BIG,        /* highest first, as in network protocols */
+  OVIO_NATIVE      /* as the machine has it in memory */
+};
+
+/* Checks the arguments of a format, as those of printf(). */
+#if defined(__clang__)
+#define OVIO_FORMAT(format, first)                                             \
+  __attribute__((__format__(__printf__, format, first)))
+#elif defined(__GNUC__)
+#define OVIO_FORMAT(format, first)                                             \
+  __attribute__((__format__(__gnu_printf__, format, first)))
+#else
+#define OVIO_FORMAT(format, first)
+#endif
+
+struct ovio_writer {
+  struct ovio_file *file;
+  unsigned char *buffer;
+  size_t length;  /* of the buffer */
+  size_t used;    /* bytes in it that are not written yet */
+  int64_t offset; /* where the first of them goes; OVIO_HERE */
+};
+
+/* ovio_writer_init: sets up a stream that writes to `file`.
+ *   buffer, length  any length; NULL and 0: each call writes at once.
+ *   offset          OVIO_HERE: at the file's position; else the stream begins
+ *                   there, goes on by itself and leaves the position alone.
+ * Any thread; never waits. Result: 0, or OVIO_EINVAL. */
+OVIO_API int ovio_writer_init(struct ovio_writer *writer,
+                              struct ovio_file *file, void *buffer,
+                              size_t length, int64_t offset);
+
+/* ovio_put: takes `length` bytes, writing when the buffer is full; what is as
+ * long as the buffer is not copied.
+ * Result, here and of every ovio_put_* and ovio_fill(): the bytes taken. Fewer
+ * than asked when a write failed in between: the rest is the caller's still,
+ * and the next call reports why, or goes on if it can. An error: nothing was
+ * taken. What was taken is in the file or waits in the buffer: no failure loses
+ * it or writes it twice, ovio_flush() tries again. */
+OVIO_API int64_t ovio_put(struct ovio_writer *writer, const void *bytes,
+                          size_t length);
+OVIO_API int64_t ovio_put_byte(struct ovio_writer *writer, unsigned char byte);
+
+/* ovio_put_u16 ...: 2, 4 or 8 bytes of an unsigned integer; a signed one is
+ * cast. All or nothing if the buffer is that long. */
+OVIO_API int64_t ovio_put_u16(struct ovio_writer *writer, uint16_t value,
+                              enum ovio_order order);
+OVIO_API int64_t ovio_put_u32(struct ovio_writer *writer, uint32_t value,
+                              enum ovio_order order);
+OVIO_API int64_t ovio_put_u64(struct ovio_writer *writer, uint64_t value,
+                              enum ovio_order order);
+
+/* ovio_fill: `count` times the same byte. OVIO_EINVAL for a negative one. */
+OVIO_API int64_t ovio_fill(struct ovio_writer *writer, unsigned char byte,
+                           int64_t count);
+
+/* ovio_print: formatted text, as C11's fprintf() on every system (%zu, %lld),
+ * of any length: made in the free part of the buffer, after a flush in the
+ * empty one, and if it is too long for that (the end of the string needs a byte
+ * as well) in memory allocated for the call. Result: the bytes taken, as
+ * ovio_put(). Errors: also ENOMEM, EINVAL (the format cannot be done). */
+OVIO_API int64_t ovio_print(struct ovio_writer *writer, const char *format, ...)
+    OVIO_FORMAT(2, 3);
+OVIO_API int64_t ovio_vprint(struct ovio_writer *writer, const char *format,
+                             va_list arguments) OVIO_FORMAT(2, 0);
+
+/* ovio_flush: writes what waits in the buffer. 0, or an error: then the bytes
+ * that could not be written stay. Nothing to do with ovio_sync(). */
+OVIO_API int ovio_flush(struct ovio_writer *writer);
+
+struct ovio_reader {
+  struct ovio_file *file;
+  unsigned char *buffer;
+  size_t length;  /* of the buffer */
+  size_t begin;   /* what was read ahead: from here in the storage */
+  size_t end;     /* to here */
+  int64_t offset; /* where the next read begins; OVIO_HERE */
+  int error;      /* comes after what was read ahead */
+  uint32_t native;
+  unsigned char own[8]; /* the storage if the buffer is shorter than this */
+};
+
+/* ovio_reader_init: sets up a stream that reads from `file`, arguments as
+ * ovio_writer_init(). Without a buffer nothing is read ahead of what a call
+ * needs. With OVIO_HERE the file's position is behind what was read ahead.
+ * What was read before a failure is delivered first, then the error, once;
+ * after that the stream goes on if the file does. */
+OVIO_API int ovio_reader_init(struct ovio_reader *reader,
+                              struct ovio_file *file, void *buffer,
+                              size_t length, int64_t offset);
+
+/* ovio_get: up to `limit` bytes: what was read ahead, and only if there is
+ * nothing, one read; into `bytes` directly if that is as long as the buffer.
+ * Result: the bytes; 0 at the end (and for a limit of 0). */
+OVIO_API int64_t ovio_get(struct ovio_reader *reader, void *bytes,
+                          size_t limit);
+
+/* ovio_get_exactly: `length` bytes. 0, or why there were not so many: an error,
+ * OVIO_EEOF at the end. `*got` (NULL: not asked for) is the number of bytes
+ * that were put into `bytes`, also after a failure. */
+OVIO_API int ovio_get_exactly(struct ovio_reader *reader, void *bytes,
+                              size_t length, size_t *got);
+
+/* ovio_get_byte ...: an integer into `*value`. 0, or an error, OVIO_EEOF when
+ * the end came before its last byte: `*value` is unchanged then, and the bytes
+ * that did come are still to be got. */
+OVIO_API int ovio_get_byte(struct ovio_reader *reader, unsigned char *value);
+OVIO_API int ovio_get_u16(struct ovio_reader *reader, uint16_t *value,
+                          enum ovio_order order);
+OVIO_API int ovio_get_u32(struct ovio_reader *reader, uint32_t *value,
+                          enum ovio_order order);
+OVIO_API int ovio_get_u64(struct ovio_reader *reader, uint64_t *value,
+                          enum ovio_order order);
+
+/* ovio_get_until: the bytes up to the next `delimiter` and it, but at most
+ * `limit` (OVIO_EINVAL for 0); longer than the buffer if need be. Result: the
+ * bytes stored. The last is no delimiter: there are `limit`, and the next call
+ * goes on, or the end or a failure came, and the next call reports it. 0 at the
+ * end. */
+OVIO_API int64_t ovio_get_until(struct ovio_reader *reader, void *bytes,
+                                size_t limit, unsigned char delimiter);
+
+/* ovio_get_line: a line into `line`, without the LF or CR LF at its end, ended
+ * by a 0; `size` bytes of room with that 0 (OVIO_EINVAL for 0). The last line
+ * needs no LF; a CR elsewhere belongs to the line.
+ * Result: its length, or OVIO_EEOF when there is no line left; OVIO_EOVERFLOW:
+ * `line` has the first size - 1 bytes of a longer one, and the next call goes
+ * on in it. After a failure in a line: its beginning first, then the error. */
+OVIO_API int64_t ovio_get_line(struct ovio_reader *reader, char *line,
+                               size_t size);
+
+/* ovio_skip: leaves `count` bytes out, by reading them. Result: how many there
+ * were; fewer at the end or before a failure, which the next call reports.
+ * OVIO_EINVAL for a negative count. */
+OVIO_API int64_t ovio_skip(struct ovio_reader *reader, int64_t count);
+
+/* ovio_peek: looks at the next bytes without taking them: has `want` or more of
+ * them ready at `*bytes`, until the next call on this stream.
+ *   want  up to the length of the buffer, or 8 if that is more (OVIO_EINVAL).
+ * Result: the bytes ready; fewer than `want` at the end or before a failure,
+ * 0 if there is none. */
+OVIO_API int64_t ovio_peek(struct ovio_reader *reader,
+                           const unsigned char **bytes, size_t want);
+
+/* -------------------------------------------------------- standard handles */
+
+/* ovio_stdin, _stdout, _stderr: the process's own, adopted at the first call of
+ * each, and the same file ever after; never NULL. The file answers OVIO_EBADF
+ * to everything when the process was started without that handle, and after
+ * ovio_close(), which closes the handle itself.
+ * stdin and stdout never block a loop: a worker thread waits. stderr is
+ * OVIO_INLINE: it may, so that what is said last gets out, also from a
+ * callback. The modes of the handles, which other processes share, stay as they
+ * are (no O_NONBLOCK); on Windows they are taken for synchronous ones. A disk
+ * file's position stays the handle's own (prog >out 2>&1).
+ * A Windows console speaks UTF-8 here, whatever its code page: also when a
+ * character is cut in two by two writes, which counts as written. What is no
+ * UTF-8 shows as U+FFFD; a line that begins with Ctrl-Z is the end.
+ * Any thread; never waits; cannot fail.
+ * System: none but fstat(2); GetStdHandle; ReadConsoleW, WriteConsoleW. */
+OVIO_API struct ovio_file *ovio_stdin(void);
+OVIO_API struct ovio_file *ovio_stdout(void);
+OVIO_API struct ovio_file *ovio_stderr(void);
+
+/* ovio_is_console: 1 if somebody may sit there: a terminal, a Windows console;
+ * 0 for other files, also NUL and /dev/null, which for ovio_stat() are an
+ * OVIO_TYPE_CHARACTER just as well. Thread: plain or task. Errors: EBADF.
+ * System: isatty(3); GetConsoleMode. */
+OVIO_API int ovio_is_console(struct ovio_file *file);
 
 /* -------------------------------------------------------------------- loop */
 

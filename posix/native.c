@@ -123,6 +123,7 @@ NATIVE_CONST struct native_calls native = {
     .fcntl = native__fcntl,
     .ioctl = native__ioctl,
     .fstat = fstat,
+    .isatty = isatty,
     .fstatat = fstatat,
     .lseek = lseek,
     .pread = pread,

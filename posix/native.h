@@ -210,6 +210,7 @@ struct native_calls {
   int (*fcntl)(int fd, int command, int argument);
   int (*ioctl)(int fd, unsigned long request, void *argument);
   int (*fstat)(int fd, struct stat *out);
+  int (*isatty)(int fd); /* 1 or 0 */
   int (*fstatat)(int dir, const char *path, struct stat *out, int flags);
   off_t (*lseek)(int fd, off_t offset, int whence);
   ssize_t (*pread)(int fd, void *buffer, size_t length, off_t offset);

@@ -143,6 +143,12 @@ ovio_handle test_duplicate(ovio_handle handle);
 bool test_is_inheritable(ovio_handle handle);
 bool test_handle_move(ovio_handle handle, int64_t position);
 
+/* Makes `handle` (OVIO_NO_HANDLE: none) the process's standard handle number
+ * `which`, 0 to 2; *before is for putting things back, which closes nothing of
+ * the test's. */
+bool test_redirect(int which, ovio_handle handle, ovio_handle *before);
+bool test_redirect_back(int which, ovio_handle before);
+
 /* Names in UTF-8, also long ones. */
 bool test_make_folder(const char *path);
 bool test_exists(const char *path);

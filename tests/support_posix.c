@@ -239,3 +239,15 @@ int64_t test_memory_free(void) {
     fclose(file);
   return kib * 1024;
 }
+
+bool test_redirect(int which, ovio_handle handle, ovio_handle *before) {
+  *before = fcntl(which, F_DUPFD, 10); /* not one of the three */
+  return handle == OVIO_NO_HANDLE ? close(which) == 0
+                                  : dup2(handle, which) == which;
+}
+
+bool test_redirect_back(int which, ovio_handle before) {
+  if (before == OVIO_NO_HANDLE)
+    return close(which) == 0;
+  return dup2(before, which) == which && close(before) == 0;
+}

@@ -306,3 +306,17 @@ int64_t test_memory_free(void) {
   MEMORYSTATUSEX status = {.dwLength = sizeof status};
   return GlobalMemoryStatusEx(&status) ? (int64_t)status.ullAvailPhys : 0;
 }
+
+/* The C library's own stdout and stderr have been opened before. */
+static const DWORD standard_names[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+                                       STD_ERROR_HANDLE};
+
+bool test_redirect(int which, ovio_handle handle, ovio_handle *before) {
+  *before = GetStdHandle(standard_names[which]);
+  return SetStdHandle(standard_names[which],
+                      handle == OVIO_NO_HANDLE ? NULL : handle);
+}
+
+bool test_redirect_back(int which, ovio_handle before) {
+  return SetStdHandle(standard_names[which], before);
+}

@@ -39,13 +39,14 @@ static void test_values_are_stable(struct test *test) {
   TRY_EQ(OVIO_EPIPE, -1019);
   TRY_EQ(OVIO_ECANCELED, -1024);
   TRY_EQ(OVIO_EUNKNOWN, -1033);
+  TRY_EQ(OVIO_EEOF, -1034);
   TRY(strcmp(ovio_error_text(OVIO_EPIPE),
              "broken pipe: the other end is closed") == 0);
 }
 
 static void test_what_is_no_error(struct test *test) {
   static const int successes[] = {0, 1, 4096, INT32_MAX};
-  static const int strangers[] = {-1, -2, -1000, -1034, -4095, INT32_MIN};
+  static const int strangers[] = {-1, -2, -1000, -1099, -4095, INT32_MIN};
   for (int at = 0; at < 4; at++) {
     TRY(strcmp(ovio_error_name(successes[at]), "OVIO_OK") == 0);
     TRY(strlen(ovio_error_text(successes[at])) > 0);

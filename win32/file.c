@@ -486,7 +486,7 @@ static struct os_result call__run(struct call *call,
                                call->transfer->write);
 }
 
-static bool file__is_interrupted(struct native_waiter *waiter) {
+bool native_is_interrupted(const struct native_waiter *waiter) {
   return waiter && WaitForSingleObjectEx(waiter->event, 0, FALSE) == 0;
 }
 
@@ -494,13 +494,15 @@ struct os_result os_file_transfer_now(const struct os_transfer *transfer,
                                       struct os_waiter *os_waiter) {
   struct native_waiter *waiter = native_waiter_of(os_waiter);
   struct call call = {.transfer = transfer};
+  if (transfer->file->traits & OS_TRAIT_CONSOLE)
+    return native_console_transfer(transfer, waiter);
   if (transfer->file->traits & OS_TRAIT_OVERLAPPED) {
     call.event = events__take();
     if (!call.event)
       return native_last_failure();
   }
   struct os_result result = {OVIO_ECANCELED, ERROR_OPERATION_ABORTED};
-  while (!file__is_interrupted(waiter)) {
+  while (!native_is_interrupted(waiter)) {
     result = call__run(&call, waiter);
     if (!native_is_empty_message(transfer, call.status.Status, result))
       break;
@@ -549,12 +551,17 @@ struct os_result os_file_size(const struct os_file *file) {
   return (struct os_result){size.QuadPart, 0};
 }
 
+/* Standard handles alone have OS_TRAIT_SYSTEM_POSITION here. */
 struct os_result os_file_seek(const struct os_file *file, int64_t offset,
                               int whence) {
-  (void)file; /* nothing here has OS_TRAIT_SYSTEM_POSITION */
-  (void)offset;
-  (void)whence;
-  return (struct os_result){OVIO_ENOTSUP, 0};
+  LARGE_INTEGER by = {.QuadPart = offset};
+  LARGE_INTEGER now;
+  DWORD method = whence == SEEK_SET   ? FILE_BEGIN
+                 : whence == SEEK_CUR ? FILE_CURRENT
+                                      : FILE_END;
+  if (!native.SetFilePointerEx(file__handle(file), by, &now, method))
+    return native_last_failure();
+  return (struct os_result){now.QuadPart, 0};
 }
 
 /* 100 ns since 1601 and ns since 1970; what does not fit becomes the nearest

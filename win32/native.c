@@ -24,6 +24,13 @@ static DWORD WINAPI native__GetTempPathW(DWORD length, LPWSTR buffer) {
                                                                  buffer);
 }
 
+/* Its last parameter has a type of its own. */
+static BOOL WINAPI native__ReadConsoleW(HANDLE console, LPVOID units,
+                                        DWORD length, LPDWORD got,
+                                        PVOID control) {
+  return ReadConsoleW(console, units, length, got, control);
+}
+
 #define NATIVE_CALL(name) .name = name
 
 NATIVE_CONST struct native_calls native = {
@@ -49,6 +56,9 @@ NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(SetFilePointerEx),
     NATIVE_CALL(SetFileTime),
     NATIVE_CALL(GetFileType),
+    NATIVE_CALL(GetConsoleMode),
+    .ReadConsoleW = native__ReadConsoleW,
+    NATIVE_CALL(WriteConsoleW),
     NATIVE_CALL(GetFileAttributesW),
     NATIVE_CALL(SetFileAttributesW),
     NATIVE_CALL(CreateDirectoryW),

@@ -99,6 +99,9 @@ struct native_calls {
   BOOL (WINAPI *SetFileTime)(HANDLE, const FILETIME *, const FILETIME *,
       const FILETIME *);
   DWORD (WINAPI *GetFileType)(HANDLE);
+  BOOL (WINAPI *GetConsoleMode)(HANDLE, LPDWORD);
+  BOOL (WINAPI *ReadConsoleW)(HANDLE, LPVOID, DWORD, LPDWORD, PVOID);
+  BOOL (WINAPI *WriteConsoleW)(HANDLE, CONST VOID *, DWORD, LPDWORD, LPVOID);
   DWORD (WINAPI *GetFileAttributesW)(LPCWSTR);
   BOOL (WINAPI *SetFileAttributesW)(LPCWSTR, DWORD);
   BOOL (WINAPI *CreateDirectoryW)(LPCWSTR, LPSECURITY_ATTRIBUTES);

@@ -40,7 +40,17 @@ struct native_waiter {
 };
 struct native_waiter *native_waiter_of(struct os_waiter *waiter);
 
+/* ---- console.c ---- */
+
+/* A transfer of a console: os_file.registration says which state is its own, as
+ * native_console_begin() has left it. */
+void native_console_begin(struct os_file *file, unsigned which);
+struct os_result native_console_transfer(const struct os_transfer *transfer,
+                                         const struct native_waiter *waiter);
+
 /* ---- file.c ---- */
+
+bool native_is_interrupted(const struct native_waiter *waiter);
 
 /* A read of a pipe that succeeded with 0 bytes: an empty message, or a write of
  * nothing. Not the end: that is a failure. To be read again. */
