@@ -49,6 +49,28 @@ static ssize_t native__pwritev2(int fd, const struct iovec *iov, int count,
 }
 #endif
 
+/* With _GNU_SOURCE glibc declares the address as a transparent union. */
+static int native__bind(int fd, const struct sockaddr *address,
+                        socklen_t length) {
+  return bind(fd, address, length);
+}
+
+static int native__accept(int fd, struct sockaddr *address, socklen_t *length) {
+  return accept(fd, address, length);
+}
+
+static int native__connect(int fd, const struct sockaddr *address,
+                           socklen_t length) {
+  return connect(fd, address, length);
+}
+
+#if NATIVE_HAS_ACCEPT4
+static int native__accept4(int fd, struct sockaddr *address, socklen_t *length,
+                           int flags) {
+  return accept4(fd, address, length, flags);
+}
+#endif
+
 NATIVE_CONST struct native_calls native = {
     .openat = native__openat,
     .close = close,
@@ -67,6 +89,18 @@ NATIVE_CONST struct native_calls native = {
     .writev = writev,
     .recvmsg = recvmsg,
     .sendmsg = sendmsg,
+    .socket = socket,
+    .bind = native__bind,
+    .listen = listen,
+    .accept = native__accept,
+    .connect = native__connect,
+    .shutdown = shutdown,
+    .setsockopt = setsockopt,
+    .mkdir = mkdir,
+    .unlink = unlink,
+    .chmod = chmod,
+    .fchmod = fchmod,
+    .flock = flock,
     .poll = poll,
     .fsync = native__fsync,
     .fdatasync = native__fdatasync,
@@ -87,6 +121,9 @@ NATIVE_CONST struct native_calls native = {
 #endif
 #if NATIVE_HAS_PIPE2
     .pipe2 = pipe2,
+#endif
+#if NATIVE_HAS_ACCEPT4
+    .accept4 = native__accept4,
 #endif
 #if NATIVE_HAS_EVENTFD
     .eventfd = eventfd,

@@ -18,6 +18,10 @@ NTSTATUS NTAPI NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK status,
 NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(CreateFileW),
     NATIVE_CALL(CreateNamedPipeW),
+    NATIVE_CALL(ConnectNamedPipe),
+    NATIVE_CALL(SetNamedPipeHandleState),
+    NATIVE_CALL(OpenProcessToken),
+    NATIVE_CALL(GetTokenInformation),
     NATIVE_CALL(CloseHandle),
     NATIVE_CALL(ReadFile),
     NATIVE_CALL(WriteFile),
@@ -54,6 +58,7 @@ NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(BCryptGenRandom),
     NATIVE_CALL(getsockopt),
     NATIVE_CALL(closesocket),
+    NATIVE_CALL(WSAPoll),
 };
 
 bool native_is_in_dll(void) {
