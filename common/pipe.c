@@ -28,7 +28,7 @@ int ovio_pipe(struct ovio_file ends[2], unsigned flags) {
 
 #define PAUSE_MIN_NS     1000000u
 #define PAUSE_MAX_NS     32000000u
-#define LISTEN_ATTEMPTS  64u
+#define LISTEN_ATTEMPTS  16u
 #define CONNECT_ATTEMPTS 0u /* no limit */
 
 struct named {
