@@ -479,6 +479,28 @@ static void test_no_descriptor_for_the_second(struct test *test) {
   TRY(test_close_handle(ends[1]));
 }
 
+/* The engine has both of them, by a duplicate: no thread waits. */
+static void test_second_one_needs_no_thread(struct test *test) {
+  struct companion companions[3];
+  struct waiting waiting[3];
+  int ends[2];
+  TRY(test_pipe(ends, TEST_PIPE_SYNC));
+  unsigned long threads = test_threads_alive();
+  for (int at = 0; at < 3; at++) {
+    waiting[at] = (struct waiting){.fd = ends[0], .result = 1};
+    TRY(companion_start(test, &companions[at], wait_readable, &waiting[at]));
+    AWAIT(waiting[at].state >= 1);
+  }
+  TRY_EQ(test_threads_alive(), threads);
+  TRY_EQ(write(ends[1], "x", 1), 1);
+  for (int at = 0; at < 3; at++) {
+    companion_join(&companions[at]);
+    TRY_EQ(waiting[at].result, 0);
+  }
+  TRY(test_close_handle(ends[0]));
+  TRY(test_close_handle(ends[1]));
+}
+
 /* A blocking descriptor's mode is as it was. */
 static void test_mode_is_not_changed(struct test *test) {
   int ends[2];
@@ -532,6 +554,7 @@ int main(void) {
 #endif
     TEST_LOOP(test_engine_without_room, "plain threads have no engine"),
     TEST_LOOP(test_no_descriptor_for_the_second, "the same"),
+    TEST_LOOP(test_second_one_needs_no_thread, "a plain thread is one"),
     TEST(test_mode_is_not_changed),
   };
   install();
