@@ -357,6 +357,7 @@ static void test_callbacks(struct test *test) {
   TRY_EQ(ovio_write(&ends[1], "hello", 5, OVIO_HERE), 5);
   TRY_EQ(ovio_loop_run(loop), 0);
   TRY_EQ(hello.result, 5);
+  TRY(strcmp(ovio_file_route(&ends[0], loop), os_port_route()) == 0);
   TRY_EQ(ovio_write(&ends[0], "yes", 3, OVIO_HERE), 3);
   TRY_EQ(ovio_read(&ends[1], buffer, sizeof buffer, OVIO_HERE), 3);
   TRY(close_both(ends));
