@@ -228,6 +228,24 @@ struct os_result file_open_now(struct file *file, struct op *op) {
   return result;
 }
 
+/* Where the client takes over the listener's handle, it takes over what that is
+ * bound to. The op has the listener's turn. */
+struct os_result file_accept_now(struct file *listener, struct file *out,
+                                 int64_t value) {
+  intptr_t handle = listener->os.handle;
+  struct os_file os = {0};
+  struct os_result result = os_pipe_take(&listener->os, &os, value);
+  uint64_t number = FILE_UNBOUND;
+  if (listener->os.handle != handle)
+    number = atomic_exchange(&listener->loop_number, FILE_UNBOUND);
+  if (result.value == 0) {
+    file_install(out, &os, OVIO_READ | OVIO_WRITE);
+    if (os.handle == handle)
+      atomic_store(&out->loop_number, number);
+  }
+  return result;
+}
+
 static int file__check_flags(unsigned flags, unsigned known) {
   const unsigned writing = OVIO_APPEND | OVIO_CREATE | OVIO_TRUNCATE;
   if (flags & ~known)
@@ -566,6 +584,9 @@ static int file__check_kind(const struct request *request) {
     return OVIO_EISDIR;
   if (file->os.kind == OS_KIND_STREAM && request->offset != OVIO_HERE)
     return OVIO_ESPIPE;
+  if ((file->os.traits & OS_TRAIT_MESSAGE) && request->write &&
+      request->count > 1)
+    return OVIO_ENOTSUP; /* one message of parts: not on Windows */
   return 0;
 }
 

@@ -64,6 +64,9 @@ int file_begin_close(struct file *file, struct op *op);
 /* The system calls of a close and of an open. */
 struct os_result file_close_now(struct file *file);
 struct os_result file_open_now(struct file *file, struct op *op);
+/* A listener has got a client: makes `out` the file of it. */
+struct os_result file_accept_now(struct file *listener, struct file *out,
+                                 int64_t value);
 
 /* Do its transfers go through this loop's port? The loop's thread calls; the
  * first call binds it, once and for ever. Otherwise a worker has to wait. */

@@ -145,6 +145,14 @@ void op_execute(struct op *op, struct os_waiter *waiter) {
   case OP_CLEANUP:
     result = op->u.call.run(op->u.call.argument, waiter);
     break;
+  case OP_READY:
+    result = os_ready_now(&op->u.ready.file, op->io.transfer.write, waiter);
+    break;
+  case OP_ACCEPT:
+    result = os_pipe_accept_now(&file->os, waiter);
+    if (result.value >= 0)
+      result = file_accept_now(file, op->u.accept.out, result.value);
+    break;
   default:
     break;
   }
@@ -249,6 +257,8 @@ void op_finish(struct op *op, int64_t result) {
     result = OVIO_ETIMEDOUT;
   op->result = result;
   op->phase = OP_FINISHED;
+  if (op->code == OP_READY)
+    os_port_forget(op->loop->port, &op->u.ready.file);
   op__leave(op);
   op__unlink(op);
   if (op->task && !op->suspended)
@@ -295,8 +305,30 @@ static void op__on_more(struct node *node) {
   op__pump(CONTAINER_OF(node, struct op, link));
 }
 
+/* What moves no bytes: the handle is ready, or a client has come. */
+static void op__end_io(struct op *op) {
+  struct os_result result = op->io.result;
+  if (op->code == OP_ACCEPT && result.value >= 0)
+    result = file_accept_now(op->file, op->u.accept.out, result.value);
+  op->native = result.native;
+  op_finish(op, result.value);
+}
+
+static void op__start_io(struct op *op) {
+  op->phase = OP_PORT;
+  op->loop->in_port++;
+  if (os_port_start(op->loop->port, &op->io))
+    return;
+  op->loop->in_port--;
+  op__end_io(op);
+}
+
 void op_on_port(struct op *op) {
   op->loop->in_port--;
+  if (op->code != OP_TRANSFER) {
+    op__end_io(op);
+    return;
+  }
   op->native = op->io.result.native;
   if (transfer_advance(&op->u.transfer, op->io.result.value)) {
     if (!op->cancelled) {
@@ -417,15 +449,37 @@ static void op__transfer(struct op *op) {
     op__submit(op);
 }
 
+/* A handle that is not ours is the port's while it is waited for, and no
+ * longer. */
+static bool op__uses_port(struct op *op) {
+  if (op->code == OP_READY)
+    return os_port_bind(op->loop->port, &op->u.ready.file) == 0;
+  return op->code == OP_ACCEPT && file_uses_port(op->file, op->loop);
+}
+
+/* Nothing opens a descriptor between the call and the first look: a number that
+ * is nobody's stays nobody's. */
+static bool op__is_ready(struct op *op) {
+  if (op->code != OP_READY)
+    return false;
+  struct os_result result =
+      os_ready_glance(&op->u.ready.file, op->io.transfer.write);
+  op->result = result.value;
+  op->native = result.native;
+  return result.value != OVIO_EWOULDBLOCK;
+}
+
 static void op__go_to_file(struct op *op) {
-  if (!op__place(op))
+  if (!op__place(op) || op__is_ready(op))
     op_finish(op, op->result);
   else if (op__is_inline(op))
     op__run_here(op);
   else if (op->code == OP_TRANSFER)
     op__transfer(op);
-  else
+  else if (!op__uses_port(op))
     op__submit(op);
+  else
+    op__start_io(op);
 }
 
 /* It has arrived, and has its turn. */

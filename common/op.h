@@ -28,8 +28,10 @@ enum op_code {
   OP_SLEEP,
   OP_POST,
   OP_CALL,
-  OP_CLEANUP /* an OP_CALL that nothing cancels, and that is done by any means
-              */
+  OP_CLEANUP, /* an OP_CALL that nothing cancels, and that is done by any means
+               */
+  OP_READY,
+  OP_ACCEPT
 };
 
 /* OP_CALL: a system call which may block, and needs nothing else of an op. With
@@ -75,8 +77,9 @@ struct op {
   unsigned char phase; /* also under the file's lock for ARRIVING -> QUEUED */
   unsigned char turn;  /* which of the file's turns; TURN_NONE */
   struct loop *loop;   /* NULL: a plain thread's, which waits in `parker` */
-  struct file *file;   /* NULL for OP_SLEEP, OP_POST; may be for OP_CALL */
-  struct task *task;   /* resumed at the end, or `done` is called */
+  struct file
+      *file; /* NULL for OP_SLEEP, OP_POST, OP_READY; may be for OP_CALL */
+  struct task *task; /* resumed at the end, or `done` is called */
   ovio_done *done;
   struct parker *parker;
   struct op *file_before, *file_next; /* file->ops */
@@ -108,6 +111,12 @@ struct op {
       op_call *run;
       void *argument;
     } call;
+    struct {
+      struct os_file file; /* nobody's: it only names the handle */
+    } ready;
+    struct {
+      struct file *out;
+    } accept;
     unsigned sync_flags;
     int64_t size;
     int64_t due_ns; /* OP_SLEEP */

@@ -140,7 +140,9 @@ enum os_trait {
   OS_TRAIT_SIGPIPE = 1u << 9,    /* POSIX: a pipe; a write may raise SIGPIPE */
   OS_TRAIT_TRY = 1u << 10,       /* Linux: a disk file through the page cache:
                                     os_file_transfer_try() is worth a call */
-  OS_TRAIT_CONSOLE = 1u << 11    /* Windows: UTF-8 to and from UTF-16 */
+  OS_TRAIT_CONSOLE = 1u << 11,   /* Windows: UTF-8 to and from UTF-16 */
+  OS_TRAIT_MESSAGE = 1u << 12,   /* a write is a message, never cut in two */
+  OS_TRAIT_LISTENER = 1u << 13   /* of os_pipe_listen(): for accepting only */
 };
 
 /* What the system knows of an open file. */
@@ -152,6 +154,7 @@ struct os_file {
   int64_t position;      /* where it stands when it is opened or adopted */
   uint64_t registration; /* posix/port.c's: 0 when the file is not bound;
                             win32/console.c's: which console */
+  struct os_listener *listener; /* pipe.c's own; NULL: no listener */
 };
 
 /* As an offset: at the end, for writing. */
@@ -293,6 +296,45 @@ struct os_result os_name_temporary(char *buffer, size_t length);
 struct os_result os_pipe_create(struct os_file ends[2],
                                 const unsigned flags[2]);
 
+/* Begins to listen under a name which nobody else has: flags OVIO_MESSAGE. Does
+ * not wait: OVIO_EBUSY when it is to be tried again soon. OVIO_EEXIST: somebody
+ * listens there. */
+struct os_result os_pipe_listen(struct os_file *listener, const char *name,
+                                unsigned flags);
+
+/* Waits for a client, as os_file_transfer_now() does for bytes. The value, from
+ * 0, is for os_pipe_take(). */
+struct os_result os_pipe_accept_now(const struct os_file *listener,
+                                    struct os_waiter *waiter);
+
+/* Makes a file of the client that an accept has got. Where that takes over the
+ * listener's handle (Windows), the listener gets a new one; when it cannot, the
+ * client is there for the next accept. */
+struct os_result os_pipe_take(struct os_file *listener, struct os_file *file,
+                              int64_t value);
+
+/* Connects to a listener. Does not wait: OVIO_EBUSY when it has no room now.
+ * OVIO_ENOENT: nobody listens there. */
+struct os_result os_pipe_connect(struct os_file *file, const char *name,
+                                 unsigned flags);
+
+/* Ends the writing direction alone. */
+struct os_result os_pipe_shutdown(const struct os_file *file);
+
+/* ---- ready.c ---- */
+
+/* Makes a file to wait for of a handle that is not the library's. OVIO_EBADF
+ * for a value that no handle has; what the system says of it comes later. */
+int os_ready_check(struct os_file *file, intptr_t handle);
+
+/* Whether the handle is ready now: 0, or OVIO_EWOULDBLOCK, or as below. */
+struct os_result os_ready_glance(const struct os_file *file, bool write);
+
+/* Waits until the handle is ready for reading or writing (0). OVIO_ENOTSUP for
+ * a kind of handle that the system cannot wait for. */
+struct os_result os_ready_now(const struct os_file *file, bool write,
+                              struct os_waiter *waiter);
+
 /* ---- process.c ---- */
 
 /* A child. Zeroed: none. */
@@ -351,9 +393,16 @@ struct os_result os_standard_is_console(const struct os_file *file);
 
 struct os_port;
 
+enum os_io_kind {
+  OS_IO_TRANSFER = 0,
+  OS_IO_READY, /* of the transfer: file and write; result 0 */
+  OS_IO_ACCEPT /* of the transfer: file; result as os_pipe_accept_now() */
+};
+
 /* An operation of a port: the resume node's native half. */
 struct os_io {
   struct os_transfer transfer;
+  enum os_io_kind kind;
   struct os_result result;
   uint64_t native[OS_IO_WORDS]; /* the port's own while pending: OVERLAPPED */
 };

@@ -23,7 +23,10 @@ void ovio_set_max_transfer(size_t bytes) {
 
 void transfer_init(struct transfer *transfer, const struct os_file *file,
                    size_t chunk_max) {
-  if (chunk_max == 0)
+  transfer->message = (file->traits & OS_TRAIT_MESSAGE) != 0;
+  if (transfer->message)
+    chunk_max = OS_TRANSFER_MAX;
+  else if (chunk_max == 0)
     chunk_max =
         atomic_load_explicit(&transfer__default_max, memory_order_relaxed);
   transfer->alignment = file->alignment ? file->alignment : 1;
@@ -104,7 +107,8 @@ static bool transfer__take(struct transfer *transfer, size_t bytes) {
 bool transfer_advance(struct transfer *transfer, int64_t value) {
   if (value > 0)
     return transfer__take(transfer, (size_t)value);
-  if (value == OVIO_ENOBUFS && transfer->asked / 2 >= CHUNK_MIN) {
+  if (value == OVIO_ENOBUFS && !transfer->message &&
+      transfer->asked / 2 >= CHUNK_MIN) {
     size_t half = transfer->asked / 2;
     size_t unit =
         transfer->alignment > CHUNK_MIN ? transfer->alignment : CHUNK_MIN;

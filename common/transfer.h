@@ -22,8 +22,9 @@ struct transfer {
   struct ovio_iovec piece; /* a part that is cut */
   size_t alignment;        /* of OVIO_DIRECT, else 1 */
   bool write;
-  bool stream; /* a read takes what one call gives */
-  bool here;   /* asked for at the file's own position */
+  bool stream;  /* a read takes what one call gives */
+  bool message; /* a write is one call */
+  bool here;    /* asked for at the file's own position */
 };
 
 /* `chunk_max` 0: the library's default. */

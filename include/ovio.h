@@ -214,7 +214,8 @@ enum ovio_flags {
   OVIO_INLINE = 1u << 14,     /* may block the loop's thread (stderr) */
   OVIO_NONBLOCK = 1u << 15,   /* plain calls answer OVIO_EWOULDBLOCK; POSIX,
                                  OVIO_ENOTSUP on Windows */
-  OVIO_BENEATH = 1u << 16     /* OVIO_EXDEV for what is not below `dir` */
+  OVIO_BENEATH = 1u << 16,    /* OVIO_EXDEV for what is not below `dir` */
+  OVIO_MESSAGE = 1u << 17     /* named pipes: each write is a message */
 };
 
 /* ovio_open: opens, and with OVIO_CREATE makes, the file at `path`.
@@ -953,6 +954,82 @@ OVIO_API struct ovio_file *ovio_stderr(void);
  * System: isatty(3); GetConsoleMode. */
 OVIO_API int ovio_is_console(struct ovio_file *file);
 
+/* ovio_pipe_listen: makes `listener` take clients under `name`.
+ *   listener  overwritten without being read; closed by ovio_close(), which
+ *             takes the name away. For ovio_pipe_accept() only: reads and
+ *             writes answer OVIO_EBADF.
+ *   name      the same on both systems: one without `/` and `\`, of any other
+ *             bytes (UTF-8). Windows makes \\.\pipe\NAME of it, POSIX a socket
+ *             NAME in $XDG_RUNTIME_DIR, or, where that is no folder of this
+ *             user's alone, in /tmp/ovio-UID, made with the mode 0700. Or one
+ *             of the system's own, taken as it is: \\.\pipe\..., an absolute
+ *             path. Keep it below 60 bytes: a path has about 100.
+ *   flags     0, or OVIO_MESSAGE: every write is one message; a read gets what
+ *             fits of one message, and the next read the rest. Messages of up
+ *             to 64 KiB fit everywhere; one that the system does not take is
+ *             OVIO_EINVAL. They are written whole: OVIO_ENOTSUP from
+ *             ovio_writev() with more than one part. Empty ones are not sent;
+ *             one that another program sends is skipped on Windows, and reads
+ *             as 0 on POSIX. OVIO_ENOTSUP where there are no messages (macOS).
+ * This user alone can connect, from this machine alone. What a listener has
+ * left behind that ended without a close is taken away.
+ * Thread: plain or task (a worker does it); a callback gets OVIO_EDEADLK.
+ * Errors: EEXIST (somebody listens there, or the name is another file's),
+ * EINVAL, EACCES, EBUSY, EMFILE, ENAMETOOLONG, ENOENT (no such folder), ENOMEM,
+ * ENOTSUP.
+ * System: socket(AF_UNIX), bind(2), listen(2); CreateNamedPipeW. */
+OVIO_API int ovio_pipe_listen(struct ovio_file *listener, const char *name,
+                              unsigned flags);
+
+/* ovio_pipe_accept: waits for a client and makes `out` the file of it, which
+ * reads and writes, and is closed by ovio_close().
+ * `out` is overwritten without being read; after a failure a closed file; it
+ * stays in place until the call returns. Several may accept at once: each gets
+ * a client, in order. A client that has gone meanwhile is handed out all the
+ * same, with what it wrote. Children do not inherit the handle.
+ * Thread: plain or task, cancel and ovio_close() of the listener as for
+ * ovio_read(); a callback gets OVIO_EDEADLK: use ovio_start_accept().
+ * Errors: EBADF (closed), EINVAL (no listener), EMFILE (the client waits for
+ * the next accept), ENOMEM, ECANCELED, ETIMEDOUT.
+ * System: accept4(2); ConnectNamedPipe, CreateNamedPipeW. */
+OVIO_API int ovio_pipe_accept(struct ovio_file *listener,
+                              struct ovio_file *out);
+
+/* ovio_pipe_connect: connects to the listener of that name, as it was given to
+ * ovio_pipe_listen(), with the same OVIO_MESSAGE in `flags` (else OVIO_EINVAL).
+ * Waits while the listener has no room. `out` as for ovio_pipe_accept(). On
+ * Windows the listener may learn who the caller is, and no more.
+ * Thread: plain or task (a worker does it); a callback gets OVIO_EDEADLK.
+ * Errors: ENOENT (nobody listens there), EACCES, EINVAL, EMFILE, ENAMETOOLONG,
+ * ENOMEM, ENOTSUP. System: connect(2); CreateFileW. */
+OVIO_API int ovio_pipe_connect(struct ovio_file *out, const char *name,
+                               unsigned flags);
+
+/* ovio_pipe_shutdown: ends the writing to a connected named pipe or socket,
+ * after the writes that came before: the other side reads 0, this side can
+ * still read, and gets OVIO_EPIPE for a write. OVIO_ENOTSUP on Windows (pipes
+ * have no such thing) and for other files.
+ * Thread: plain or task. Errors: EBADF, EINVAL, ENOTCONN. System: shutdown(2).
+ */
+OVIO_API int ovio_pipe_shutdown(struct ovio_file *file);
+
+/* --------------------------------------------------------------- readiness */
+
+/* ovio_wait_readable, _writable: return 0 when `handle`, which stays the
+ * caller's, is ready: a read, accept or write of it would not wait, be it that
+ * it would fail: the end, a hang-up and an error count as ready. Nothing is
+ * read, and the handle's mode is not changed. It must stay open until the call
+ * returns. A reader, a writer, and an ovio_file of the same handle may wait at
+ * the same time.
+ *   handle  POSIX: any descriptor that poll(2) knows; a file of a disk is
+ * always ready. Windows: a socket (a worker waits); OVIO_ENOTSUP for others.
+ * Thread: plain or task; a callback gets OVIO_EDEADLK: use ovio_start_wait_*().
+ * Errors: EBADF, ENOTSUP, ECANCELED, ETIMEDOUT, ENOMEM.
+ * System: poll(2), epoll(7); WSAPoll, whose results for a connect that fails
+ * are right since Windows 10 2004. */
+OVIO_API int ovio_wait_readable(ovio_handle handle);
+OVIO_API int ovio_wait_writable(ovio_handle handle);
+
 /* -------------------------------------------------------------------- loop */
 
 enum ovio_engine {
@@ -1113,6 +1190,15 @@ OVIO_API int ovio_start_open(struct ovio_loop *loop, struct ovio_op *op,
                              struct ovio_file *file, struct ovio_file *dir,
                              const char *path, unsigned flags, unsigned mode,
                              ovio_done *done);
+OVIO_API int ovio_start_accept(struct ovio_loop *loop, struct ovio_op *op,
+                               struct ovio_file *listener,
+                               struct ovio_file *out, ovio_done *done);
+OVIO_API int ovio_start_wait_readable(struct ovio_loop *loop,
+                                      struct ovio_op *op, ovio_handle handle,
+                                      ovio_done *done);
+OVIO_API int ovio_start_wait_writable(struct ovio_loop *loop,
+                                      struct ovio_op *op, ovio_handle handle,
+                                      ovio_done *done);
 /* Works from a callback, with operations of the same loop in flight. */
 OVIO_API int ovio_start_close(struct ovio_loop *loop, struct ovio_op *op,
                               struct ovio_file *file, ovio_done *done);

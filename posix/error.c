@@ -6,7 +6,9 @@
 #define ERROR_ROWS(X)                                                          \
   X(EINVAL, EINVAL)                                                            \
   X(EFAULT, EINVAL)                                                            \
-  X(EILSEQ, EINVAL) /* a name that is no UTF-8, on macOS */                    \
+  X(EMSGSIZE, EINVAL)   /* a message that the system does not take */          \
+  X(EPROTOTYPE, EINVAL) /* bytes here and messages there */                    \
+  X(EILSEQ, EINVAL)     /* a name that is no UTF-8, on macOS */                \
   X(EBADF, EBADF)                                                              \
   X(ENOMEM, ENOMEM)                                                            \
   X(ENOBUFS, ENOBUFS)                                                          \

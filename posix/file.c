@@ -283,6 +283,7 @@ struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
 
 ovio_handle os_file_release(struct os_file *file, int64_t position) {
   int fd = file__fd(file);
+  native_listener_end(file, false);
   if (file->kind == OS_KIND_DISK && !(file->traits & OS_TRAIT_SYSTEM_POSITION))
     (void)native.lseek(fd, position, SEEK_SET);
   return fd;
@@ -290,6 +291,7 @@ ovio_handle os_file_release(struct os_file *file, int64_t position) {
 
 struct os_result os_file_close(struct os_file *file, int64_t position) {
   (void)position;
+  native_listener_end(file, true);
   if (native.close(file__fd(file)) == 0)
     return (struct os_result){0, 0};
   /* The descriptor is gone all the same, see close(2); a second close could hit
@@ -327,6 +329,21 @@ static ssize_t file__plain_call(const struct os_transfer *transfer) {
                          : native.read(fd, iov->iov_base, iov->iov_len);
 }
 
+/* A message, or what an earlier read has left of it: the kernel keeps that
+ * place (SO_PEEK_OFF, socket(7)). It goes from the queue when all of it was
+ * seen. */
+static ssize_t file__receive_message(int fd, struct msghdr *message,
+                                     int flags) {
+  struct msghdr nothing;
+  ssize_t moved = native.recvmsg(fd, message, flags | MSG_PEEK);
+  if (moved < 0 || (message->msg_flags & MSG_TRUNC))
+    return moved;
+  memset(&nothing, 0, sizeof(nothing));
+  while (native.recvmsg(fd, &nothing, MSG_DONTWAIT) < 0 && errno == EINTR)
+    ;
+  return moved;
+}
+
 /* A socket's own; it can be told not to wait and not to signal. */
 static ssize_t file__socket_call(const struct os_transfer *transfer,
                                  int flags) {
@@ -337,6 +354,8 @@ static ssize_t file__socket_call(const struct os_transfer *transfer,
   message.msg_iovlen = (__typeof__(message.msg_iovlen))transfer->count;
   if (transfer->write)
     return native.sendmsg(fd, &message, flags | NATIVE_MSG_NOSIGNAL);
+  if (transfer->file->traits & OS_TRAIT_MESSAGE)
+    return file__receive_message(fd, &message, flags);
   return native.recvmsg(fd, &message, flags);
 }
 
@@ -502,13 +521,10 @@ struct os_result native_attempt(const struct os_transfer *transfer) {
   return file__repeat(file__attempt_call, transfer);
 }
 
-/* Waits until the stream is ready: 0; or ECANCELED, when the wakeup is raised,
- * or EAGAIN, when the time is over, or another errno. */
-static int file__await(const struct os_transfer *transfer,
-                       struct native_wakeup *wakeup, int timeout_ms) {
+int native_await(int fd, bool write, struct native_wakeup *wakeup,
+                 int timeout_ms) {
   struct pollfd set[2] = {
-      {.fd = file__fd(transfer->file),
-       .events = transfer->write ? POLLOUT : POLLIN},
+      {.fd = fd, .events = write ? POLLOUT : POLLIN},
       {.fd = wakeup ? wakeup->read_end : -1, .events = POLLIN}};
   for (;;) {
     if (wakeup && atomic_load(&wakeup->raised))
@@ -518,12 +534,18 @@ static int file__await(const struct os_transfer *transfer,
       return EAGAIN;
     if (ready < 0 && errno != EINTR)
       return errno;
-    /* POLLHUP, POLLERR and POLLNVAL too: the call will say what it is. */
+    /* POLLHUP and POLLERR too: the call will say what it is. */
     if (ready > 0 && set[0].revents)
-      return 0;
+      return set[0].revents & POLLNVAL ? EBADF : 0;
     if (ready > 0 && set[1].revents)
       native_wakeup_drain(wakeup); /* `raised` says whether it is meant */
   }
+}
+
+static int file__await(const struct os_transfer *transfer,
+                       struct native_wakeup *wakeup, int timeout_ms) {
+  return native_await(file__fd(transfer->file), transfer->write, wakeup,
+                      timeout_ms);
 }
 
 /* A plain thread that must not wait. */

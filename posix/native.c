@@ -117,6 +117,28 @@ static int native__close_range(unsigned first, unsigned last, int flags) {
 }
 #endif
 
+/* With _GNU_SOURCE glibc declares the address as a transparent union. */
+static int native__bind(int fd, const struct sockaddr *address,
+                        socklen_t length) {
+  return bind(fd, address, length);
+}
+
+static int native__accept(int fd, struct sockaddr *address, socklen_t *length) {
+  return accept(fd, address, length);
+}
+
+static int native__connect(int fd, const struct sockaddr *address,
+                           socklen_t length) {
+  return connect(fd, address, length);
+}
+
+#if NATIVE_HAS_ACCEPT4
+static int native__accept4(int fd, struct sockaddr *address, socklen_t *length,
+                           int flags) {
+  return accept4(fd, address, length, flags);
+}
+#endif
+
 NATIVE_CONST struct native_calls native = {
     .openat = native__openat,
     .close = close,
@@ -136,6 +158,18 @@ NATIVE_CONST struct native_calls native = {
     .writev = writev,
     .recvmsg = recvmsg,
     .sendmsg = sendmsg,
+    .socket = socket,
+    .bind = native__bind,
+    .listen = listen,
+    .accept = native__accept,
+    .connect = native__connect,
+    .shutdown = shutdown,
+    .setsockopt = setsockopt,
+    .mkdir = mkdir,
+    .unlink = unlink,
+    .chmod = chmod,
+    .fchmod = fchmod,
+    .flock = flock,
     .poll = poll,
     .fsync = native__fsync,
     .fdatasync = native__fdatasync,
@@ -201,6 +235,9 @@ NATIVE_CONST struct native_calls native = {
 #endif
 #if NATIVE_HAS_CLOSE_RANGE
     .close_range = native__close_range,
+#endif
+#if NATIVE_HAS_ACCEPT4
+    .accept4 = native__accept4,
 #endif
 #if NATIVE_HAS_EVENTFD
     .eventfd = eventfd,

@@ -31,12 +31,14 @@
 #include <stdlib.h> /* realpath(3) */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/file.h> /* flock(2) */
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/random.h> /* getentropy(3) on macOS */
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
@@ -110,6 +112,22 @@
 #if !defined(__APPLE__) && !defined(__OpenBSD__)
 #define NATIVE_HAS_SIGTIMEDWAIT   1
 #define NATIVE_HAS_ABSOLUTE_SLEEP 1
+#endif
+
+#if !defined(__APPLE__)
+#define NATIVE_HAS_ACCEPT4 1
+#endif
+
+/* The modes of a new socket, where socket(2) and accept4(2) take them. */
+#if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
+#define NATIVE_SOCK_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#else
+#define NATIVE_SOCK_FLAGS 0
+#endif
+
+/* Messages: what a read leaves of one must stay (SO_PEEK_OFF, socket(7)). */
+#if defined(SO_PEEK_OFF) && defined(SOCK_SEQPACKET)
+#define NATIVE_SOCK_MESSAGE SOCK_SEQPACKET
 #endif
 
 /* Since Linux 4.14, for pipes since 6.4. */
@@ -223,6 +241,18 @@ struct native_calls {
   ssize_t (*writev)(int fd, const struct iovec *iov, int count);
   ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
   ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+  int (*socket)(int family, int type, int protocol);
+  int (*bind)(int fd, const struct sockaddr *address, socklen_t length);
+  int (*listen)(int fd, int backlog);
+  int (*accept)(int fd, struct sockaddr *address, socklen_t *length);
+  int (*connect)(int fd, const struct sockaddr *address, socklen_t length);
+  int (*shutdown)(int fd, int how);
+  int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t length);
+  int (*mkdir)(const char *path, mode_t mode);
+  int (*unlink)(const char *path);
+  int (*chmod)(const char *path, mode_t mode);
+  int (*fchmod)(int fd, mode_t mode);
+  int (*flock)(int fd, int operation);
   int (*poll)(struct pollfd *set, nfds_t count, int timeout_ms);
   int (*fsync)(int fd);
   int (*fdatasync)(int fd);
@@ -290,6 +320,9 @@ struct native_calls {
 #endif
 #if NATIVE_HAS_CLOSE_RANGE
   int (*close_range)(unsigned first, unsigned last, int flags);
+#endif
+#if NATIVE_HAS_ACCEPT4
+  int (*accept4)(int fd, struct sockaddr *address, socklen_t *length, int flags);
 #endif
 #if NATIVE_HAS_EVENTFD
   int (*eventfd)(unsigned value, int flags);

@@ -11,6 +11,7 @@ enum port_direction { PORT_READ, PORT_WRITE };
 /* A file that is bound. */
 struct port_slot {
   int fd;
+  bool owned;               /* a duplicate of ours */
   uint32_t generation;      /* counts the files that had this slot */
   struct os_io *waiting[2]; /* by enum port_direction; NULL: nobody waits */
   size_t next_free;         /* index + 1; valid while the slot is free */

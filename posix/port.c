@@ -166,6 +166,23 @@ const char *os_port_route(const struct os_port *port,
   return "readiness";
 }
 
+/* epoll(7) takes a descriptor once, but also its duplicate: for who waits for a
+ * file's descriptor beside the file. */
+static int port__bind_duplicate(struct os_port *port, struct port_slot *slot,
+                                uint64_t registration) {
+  int fd = native.fcntl(slot->fd, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0)
+    return os_error_map((uint32_t)errno);
+  int error = port->poller->add(port, fd, registration);
+  if (error) {
+    native.close(fd);
+    return error;
+  }
+  slot->fd = fd;
+  slot->owned = true;
+  return 0;
+}
+
 static int port__bind(struct os_port *port, struct os_file *file) {
   size_t index = port__take_slot(port);
   if (!index)
@@ -174,6 +191,8 @@ static int port__bind(struct os_port *port, struct os_file *file) {
   slot->fd = (int)file->handle;
   uint64_t registration = port_registration(slot, index - 1);
   int error = port->poller->add(port, slot->fd, registration);
+  if (error == OVIO_EEXIST)
+    error = port__bind_duplicate(port, slot, registration);
   if (error)
     port__free_slot(port, index);
   else
@@ -198,6 +217,9 @@ void os_port_forget(struct os_port *port, struct os_file *file) {
   if (slot) {
     CHECK(!slot->waiting[PORT_READ] && !slot->waiting[PORT_WRITE]);
     port->poller->remove(port, slot->fd);
+    if (slot->owned)
+      native.close(slot->fd);
+    slot->owned = false;
     port__free_slot(port, (size_t)(slot - port->slots) + 1);
   }
   os_lock_release(&port->lock);
@@ -211,14 +233,26 @@ static enum port_direction port__direction(const struct os_io *io) {
 }
 
 static bool port__is_at_ring(const struct os_io *io) {
-  return io->transfer.file->kind == OS_KIND_DISK;
+  return io->kind == OS_IO_TRANSFER && io->transfer.file->kind == OS_KIND_DISK;
+}
+
+static struct os_result port__attempt(const struct os_io *io) {
+  switch (io->kind) {
+  case OS_IO_READY:
+    return os_ready_glance(io->transfer.file, io->transfer.write);
+  case OS_IO_ACCEPT:
+    return native_attempt_accept(io->transfer.file);
+  case OS_IO_TRANSFER:
+  default:
+    return native_attempt(&io->transfer);
+  }
 }
 
 bool os_port_start(struct os_port *port, struct os_io *io) {
   if (port__is_at_ring(io))
     return ring_start(port->ring, io);
   io->native[0] = 0;
-  io->result = native_attempt(&io->transfer);
+  io->result = port__attempt(io);
   if (io->result.value != OVIO_EWOULDBLOCK)
     return false;
   uint64_t registration = io->transfer.file->registration;
@@ -270,7 +304,7 @@ static struct os_io *port__retry(struct os_port *port, uint64_t registration,
   struct os_io *io = port__waiting(port, registration, direction);
   if (!io)
     return NULL; /* edges come for both directions, and for closed files */
-  struct os_result result = native_attempt(&io->transfer);
+  struct os_result result = port__attempt(io);
   if (result.value == OVIO_EWOULDBLOCK)
     return NULL;
   io->result = result;

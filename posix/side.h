@@ -51,4 +51,18 @@ void native_stat(const struct stat *stat, int dir, const char *path, int flags,
 /* UTIME_OMIT for OVIO_TIME_KEEP. */
 struct timespec native_timespec(int64_t ns);
 
+/* Waits until the descriptor is ready, also for an error or a hang-up: 0; or
+ * ECANCELED, when the wakeup is raised, EAGAIN, when the time is over, EBADF,
+ * or another errno. */
+int native_await(int fd, bool write, struct native_wakeup *wakeup,
+                 int timeout_ms);
+
+/* ---- pipe.c ---- */
+
+/* A client's descriptor, or OVIO_EWOULDBLOCK. */
+struct os_result native_attempt_accept(const struct os_file *listener);
+/* A listener's name goes: with its socket in the file system, if it is closed.
+ */
+void native_listener_end(struct os_file *file, bool unlink);
+
 #endif

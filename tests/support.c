@@ -51,6 +51,10 @@ void test_skip(struct test *test, const char *reason) {
   test__record(test, test__skipped);
 }
 
+bool test_is_posix(void) {
+  return !os_path_separates('\\');
+}
+
 /* ---- running ---- */
 
 int test_loop_create(struct test *test, struct ovio_loop **loop,

@@ -70,6 +70,9 @@ struct test_case {
  * without running anything if not. */
 bool test_reasons_are_given(const struct test_case *cases, size_t count);
 
+/* Which of the two sides this is. */
+bool test_is_posix(void);
+
 /* For main(): runs every case in every mode, tells how many ran in each and
  * what was left out and why; the number of failures. */
 int test_main(const struct test_case *cases, size_t count);

@@ -333,12 +333,14 @@ static void file__write_back(const struct os_file *file, int64_t position) {
 ovio_handle os_file_release(struct os_file *file, int64_t position) {
   if (file->kind == OS_KIND_DISK && !(file->traits & OS_TRAIT_OVERLAPPED))
     file->traits |= OS_TRAIT_WRITE_BACK; /* also one that we have opened */
+  native_listener_end(file);
   file__write_back(file, position);
   return file__handle(file);
 }
 
 struct os_result os_file_close(struct os_file *file, int64_t position) {
   file__write_back(file, position);
+  native_listener_end(file);
   /* CloseHandle would leave Winsock's half of a socket behind (MS:
    * closesocket). */
   if ((file->traits & OS_TRAIT_SOCKET) &&
@@ -355,8 +357,7 @@ static SRWLOCK events__lock = SRWLOCK_INIT;
 static HANDLE events__idle[EVENTS_MAX];
 static unsigned events__count;
 
-/* A manual-reset event, or NULL. */
-static HANDLE events__take(void) {
+HANDLE native_event_take(void) {
   HANDLE event = NULL;
   AcquireSRWLockExclusive(&events__lock);
   if (events__count > 0)
@@ -365,7 +366,7 @@ static HANDLE events__take(void) {
   return event ? event : native.CreateEventW(NULL, TRUE, FALSE, NULL);
 }
 
-static void events__give(HANDLE event) {
+void native_event_give(HANDLE event) {
   AcquireSRWLockExclusive(&events__lock);
   bool kept = events__count < EVENTS_MAX;
   if (kept)
@@ -497,7 +498,7 @@ struct os_result os_file_transfer_now(const struct os_transfer *transfer,
   if (transfer->file->traits & OS_TRAIT_CONSOLE)
     return native_console_transfer(transfer, waiter);
   if (transfer->file->traits & OS_TRAIT_OVERLAPPED) {
-    call.event = events__take();
+    call.event = native_event_take();
     if (!call.event)
       return native_last_failure();
   }
@@ -509,7 +510,7 @@ struct os_result os_file_transfer_now(const struct os_transfer *transfer,
     result = (struct os_result){OVIO_ECANCELED, ERROR_OPERATION_ABORTED};
   }
   if (call.event)
-    events__give(call.event);
+    native_event_give(call.event);
   return result;
 }
 

@@ -36,6 +36,10 @@ static BOOL WINAPI native__ReadConsoleW(HANDLE console, LPVOID units,
 NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(CreateFileW),
     NATIVE_CALL(CreateNamedPipeW),
+    NATIVE_CALL(ConnectNamedPipe),
+    NATIVE_CALL(SetNamedPipeHandleState),
+    NATIVE_CALL(OpenProcessToken),
+    NATIVE_CALL(GetTokenInformation),
     NATIVE_CALL(CloseHandle),
     NATIVE_CALL(ReadFile),
     NATIVE_CALL(WriteFile),
@@ -91,6 +95,7 @@ NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(BCryptGenRandom),
     NATIVE_CALL(getsockopt),
     NATIVE_CALL(closesocket),
+    NATIVE_CALL(WSAPoll),
 };
 
 bool native_is_in_dll(void) {

@@ -70,6 +70,11 @@ struct native_calls {
       DWORD, DWORD, HANDLE);
   HANDLE (WINAPI *CreateNamedPipeW)(LPCWSTR, DWORD, DWORD, DWORD, DWORD, DWORD,
       DWORD, LPSECURITY_ATTRIBUTES);
+  BOOL (WINAPI *ConnectNamedPipe)(HANDLE, LPOVERLAPPED);
+  BOOL (WINAPI *SetNamedPipeHandleState)(HANDLE, LPDWORD, LPDWORD, LPDWORD);
+  BOOL (WINAPI *OpenProcessToken)(HANDLE, DWORD, PHANDLE);
+  BOOL (WINAPI *GetTokenInformation)(HANDLE, TOKEN_INFORMATION_CLASS, LPVOID,
+      DWORD, PDWORD);
   BOOL (WINAPI *CloseHandle)(HANDLE);
   BOOL (WINAPI *ReadFile)(HANDLE, LPVOID, DWORD, LPDWORD, LPOVERLAPPED);
   BOOL (WINAPI *WriteFile)(HANDLE, LPCVOID, DWORD, LPDWORD, LPOVERLAPPED);
@@ -143,6 +148,7 @@ struct native_calls {
   NTSTATUS (WINAPI *BCryptGenRandom)(BCRYPT_ALG_HANDLE, PUCHAR, ULONG, ULONG);
   int (WINAPI *getsockopt)(SOCKET, int, int, char *, int *);
   int (WINAPI *closesocket)(SOCKET);
+  int (WINAPI *WSAPoll)(LPWSAPOLLFD, ULONG, INT);
 };
 /* clang-format on */
 

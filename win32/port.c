@@ -160,12 +160,13 @@ static BOOL port__write(const struct os_transfer *transfer,
 static BOOL port__call(struct os_io *io) {
   const struct os_transfer *transfer = &io->transfer;
   HANDLE handle = (HANDLE)transfer->file->handle;
-  void *buffer = transfer->iov->iov_base;
-  DWORD length = (DWORD)transfer->iov->iov_len;
   OVERLAPPED *overlapped = &pending__of(io)->overlapped;
+  if (io->kind == OS_IO_ACCEPT)
+    return native.ConnectNamedPipe(handle, overlapped);
   if (transfer->write)
     return port__write(transfer, overlapped);
-  return native.ReadFile(handle, buffer, length, NULL, overlapped);
+  return native.ReadFile(handle, transfer->iov->iov_base,
+                         (DWORD)transfer->iov->iov_len, NULL, overlapped);
 }
 
 bool os_port_start(struct os_port *port, struct os_io *io) {
@@ -179,6 +180,10 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
     if (error == ERROR_IO_PENDING)
       return true;
     port__remove(port, io);
+    if (io->kind == OS_IO_ACCEPT) {
+      io->result = native_accept_outcome(error);
+      return false;
+    }
     io->result = native_outcome(error, pending->overlapped.InternalHigh,
                                 io->transfer.write);
     if (!fine || !native_is_empty_message(&io->transfer, 0, io->result))
@@ -207,6 +212,11 @@ static bool port__complete(struct os_port *port, struct os_io *io) {
   if (status == NATIVE_STATUS_PENDING)
     return false;
   port__remove(port, io);
+  if (io->kind == OS_IO_ACCEPT) {
+    io->result =
+        native_accept_outcome(status < 0 ? RtlNtStatusToDosError(status) : 0);
+    return true;
+  }
   ULONG_PTR moved = pending->overlapped.InternalHigh;
   io->result = native_status_outcome(status, moved, io->transfer.write);
   if (!native_is_empty_message(&io->transfer, status, io->result))

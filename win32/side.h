@@ -63,10 +63,23 @@ bool native_is_empty_message(const struct os_transfer *transfer,
 bool native_append_begin(const struct os_transfer *transfer);
 void native_append_end(bool begun);
 
+/* A manual-reset event for one synchronous call, or NULL. */
+HANDLE native_event_take(void);
+void native_event_give(HANDLE event);
+
 #ifdef OVIO_TESTING
 /* Events that wait for the next synchronous call of an overlapped handle. */
 unsigned native_events_kept(void);
 #endif
+
+/* ---- pipe.c ---- */
+
+/* What ConnectNamedPipe has come to, by GetLastError()'s number or NO_ERROR. A
+ * client that was faster than the call has come all the same, and so has one
+ * that has gone again (MS: ConnectNamedPipe). */
+struct os_result native_accept_outcome(DWORD error);
+/* A listener's name goes. */
+void native_listener_end(struct os_file *file);
 
 /* ---- path.c ---- */
 
