@@ -48,6 +48,7 @@ int process_take_options(struct ovio_process_options *out,
   if (!given || given->size < sizeof given->size)
     return OVIO_EINVAL;
   memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+  out->size = sizeof *out;
   return 0;
 }
 

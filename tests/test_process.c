@@ -544,6 +544,17 @@ static void test_run(struct test *test) {
   TRY(test_is_childless());
 }
 
+/* A caller who knows fewer fields. */
+static void test_older_options(struct test *test) {
+  struct child child;
+  struct ovio_output output;
+  child_prepare(&child, "say", "out", "error");
+  child.options.size = offsetof(struct ovio_process_options, input);
+  child.options.input.kind = 77;
+  TRY_EQ(ovio_run(&child.options, &output), 0);
+  TRY(child_output_is(&output, "out", "error"));
+}
+
 static void test_run_bad_arguments(struct test *test) {
   struct child child;
   struct ovio_output output;
@@ -761,6 +772,7 @@ int main(int argc, char **argv) {
       TEST(test_directory),
       TEST(test_arguments),
       TEST(test_run),
+      TEST(test_older_options),
       TEST(test_run_bad_arguments),
       TEST(test_run_feeds),
       TEST(test_run_reads_both),

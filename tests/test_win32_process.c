@@ -263,10 +263,12 @@ static void test_without_streams(struct test *test) {
     before[at] = GetStdHandle(numbers[at]);
     SetStdHandle(numbers[at], at == 1 ? INVALID_HANDLE_VALUE : NULL);
   }
+  given.count = 0;
   int error = ovio_spawn_process(&process, &child.options);
   for (int at = 0; at < 3; at++)
     SetStdHandle(numbers[at], before[at]);
   TRY_EQ(error, 0);
+  TRY_EQ(given.count, 0); /* -1 would be this process itself */
   TRY_EQ(ovio_process_wait(&process, &end), 0);
   TRY_EQ(end.code, 6);
   TRY_EQ(ovio_process_kill(&process, OVIO_KILL_ASK), OVIO_ENOENT);
