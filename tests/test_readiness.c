@@ -74,9 +74,9 @@ static void test_readable_later(struct test *test) {
 static void fill(void *argument) {
   struct ovio_file *file = argument;
   static const char bytes[65536];
-  ovio_deadline(20 * MS);
-  while (ovio_write(file, bytes, sizeof bytes, OVIO_HERE) > 0)
-    ;
+  do
+    ovio_deadline(50 * MS);
+  while (ovio_write(file, bytes, sizeof bytes, OVIO_HERE) > 0);
 }
 
 struct draining {
