@@ -341,8 +341,9 @@ struct os_result os_ready_now(const struct os_file *file, bool write,
 struct os_process {
   intptr_t handle; /* the process; a pidfd, or -1 */
   uint64_t id;
-  void *spare; /* POSIX: what close needs to let it go on; NULL: collected */
-  bool killed; /* Windows: by os_process_kill() */
+  void *spare;   /* POSIX: what close needs to let it go on; NULL: collected */
+  bool killed;   /* Windows: by os_process_kill() */
+  bool pollable; /* POSIX: the handle gets readable at its end */
 };
 
 /* What it is to be. All strings are non-empty, the vectors end in NULL. */

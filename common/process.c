@@ -15,6 +15,7 @@
 #include "common/file.h"
 #include "common/loop.h"
 #include "common/memory.h"
+#include "common/ready.h"
 
 #define PATIENCE_MIN_NS 1000000
 #define PATIENCE_MAX_NS 50000000
@@ -345,6 +346,24 @@ static struct os_result wait__now(void *argument, struct os_waiter *waiter) {
   return result.value == 1 ? (struct os_result){0, 0} : result;
 }
 
+/* No thread waits where the loop can. Ready first: a task that was cancelled
+ * hears of that, as from any other call. */
+static int64_t wait__perform(struct wait *wait) {
+  const struct os_process *os = &wait->process->os;
+  if (!os->pollable)
+    return op_perform_call(NULL, wait__now, wait);
+  for (;;) {
+    int64_t error = ready_perform(os->handle, false);
+    if (error)
+      return error;
+    struct os_result result = wait__look(wait);
+    if (result.value == 1)
+      return 0;
+    if (result.value < 0)
+      return runner_answer(result.value, result.native);
+  }
+}
+
 static void process__count_waiting(struct process *process, bool more) {
   os_lock_acquire(&process->lock);
   process->waiting = more ? process->waiting + 1 : process->waiting - 1;
@@ -361,7 +380,7 @@ int ovio_process_wait(struct ovio_process *public_process,
   if (!process__is_present(wait.process))
     return (int)runner_answer(OVIO_EBADF, 0);
   process__count_waiting(wait.process, true);
-  int64_t result = op_perform_call(NULL, wait__now, &wait);
+  int64_t result = wait__perform(&wait);
   process__count_waiting(wait.process, false);
   if (result == 0 && out)
     *out = wait.exit;

@@ -382,37 +382,24 @@ struct os_result os_process_spawn(struct os_process *process,
     return result;
   }
   orphan->pid = pid;
-  *process =
-      (struct os_process){process__watch(pid), (uint64_t)pid, orphan, false};
+  *process = (struct os_process){
+      .handle = process__watch(pid), .id = (uint64_t)pid, .spare = orphan};
+  process->pollable = process->handle >= 0;
   return result;
 }
 
 /* ---- its end ---- */
 
-/* Rounded up, or a short patience would be none. */
-static int process__timeout_ms(const struct os_process *process,
-                               int64_t patience_ns) {
-  return process->handle >= 0 ? -1 : (int)((patience_ns + 999999) / 1000000);
-}
-
+/* Without a pidfd nothing tells of its end: time passes. */
 struct os_result os_process_await(const struct os_process *process,
                                   int64_t patience_ns,
                                   struct os_waiter *waiter) {
+  (void)process;
   struct native_wakeup *wakeup =
       waiter ? (struct native_wakeup *)(void *)waiter->words : NULL;
-  /* poll(2) passes over what is negative. */
-  struct pollfd set[2] = {
-      {.fd = (int)process->handle, .events = POLLIN},
-      {.fd = wakeup ? wakeup->read_end : -1, .events = POLLIN}};
-  int ready = 0;
-  do {
-    if (ready > 0)
-      native_wakeup_drain(wakeup); /* it was for somebody before */
-    if (wakeup && atomic_load(&wakeup->raised))
-      return (struct os_result){OVIO_ECANCELED, 0};
-    ready = native.poll(set, 2, process__timeout_ms(process, patience_ns));
-  } while ((ready < 0 && errno == EINTR) || (ready > 0 && !set[0].revents));
-  return ready < 0 ? native_failure(errno) : (struct os_result){0, 0};
+  int error =
+      native_await(-1, false, wakeup, (int)((patience_ns + 999999) / 1000000));
+  return error == EAGAIN ? (struct os_result){0, 0} : native_failure(error);
 }
 
 struct os_result os_process_collect(struct os_process *process,

@@ -19,7 +19,7 @@ function finish() {
   }
   # cmocka's exit status is the number of failures, so 77 of them would look
   # skipped: only without a failed case is the verdict looked at.
-  if (!case_failed && verdict !~ /Passed|Skipped/) {
+  if (!case_failed && verdict !~ /Pass|Skipped/) {
     case_failed = 1
     note("FAILED: " (verdict == "" ? "it never ended" : verdict))
   }
