@@ -288,6 +288,15 @@ struct os_result os_name_set_times(const struct os_name *name,
 /* The folder for temporary files. */
 struct os_result os_name_temporary(char *buffer, size_t length);
 
+/* ---- range.c ---- */
+
+/* Locks bytes of a disk file for this open file, or OVIO_EWOULDBLOCK: another
+ * has them. Length 0: all from there on. */
+struct os_result os_range_lock(const struct os_file *file, int64_t offset,
+                               int64_t length, bool shared);
+struct os_result os_range_unlock(const struct os_file *file, int64_t offset,
+                                 int64_t length);
+
 /* ---- pipe.c ---- */
 
 /* A pipe between ends[0], which reads, and ends[1], which writes. Of each end's

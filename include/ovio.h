@@ -404,6 +404,39 @@ OVIO_API const char *ovio_file_route(const struct ovio_file *file,
  * several calls. For tests, and for systems short of pinned memory. */
 OVIO_API void ovio_set_max_transfer(size_t bytes);
 
+/* ------------------------------------------------------------------- locks */
+
+enum ovio_lock_flags {
+  OVIO_LOCK_SHARED = 1u << 0, /* others may share; else nobody else has any */
+  OVIO_LOCK_TRY = 1u << 1     /* OVIO_EWOULDBLOCK instead of waiting */
+};
+
+/* ovio_lock: locks `length` bytes of a disk file from `offset` on, which need
+ * not be there yet; length 0: all from there on. Waits while another open file
+ * has a lock in the way: also one of this process, also on the same path.
+ *   flags  0, or of OVIO_LOCK_SHARED (needs OVIO_READ; else OVIO_WRITE) and
+ *          OVIO_LOCK_TRY.
+ * The lock is the open file's, whatever thread or task has asked for it, and
+ * goes with ovio_unlock() or ovio_close(). On Windows it keeps others from
+ * reading (unless shared) and writing those bytes; on POSIX it keeps out who
+ * asks for a lock, too, and nobody else. A range that this file has locked
+ * before is changed on POSIX, and in its own way on Windows.
+ * It is tried again after pauses of 1 to 64 ms: who waits may be that late, and
+ * those who wait are not served in order.
+ * Thread: plain or task (a worker calls); a callback gets OVIO_EDEADLK, but for
+ * OVIO_LOCK_TRY on an OVIO_INLINE file. Cancel: the task's; a deadline.
+ * Errors: EINVAL, EBADF, ESPIPE (no disk file), EISDIR, ENOBUFS (too many
+ * locks), ENOTSUP (ranges, on POSIX systems without F_OFD_SETLK).
+ * System: fcntl(2) with F_OFD_SETLK, flock(2); LockFileEx. */
+OVIO_API int ovio_lock(struct ovio_file *file, int64_t offset, int64_t length,
+                       unsigned flags);
+
+/* ovio_unlock: lets a range go, given as it was locked. What is not locked is
+ * no error. Thread and errors: as ovio_lock(); never waits for others.
+ * System: fcntl(2), flock(2); UnlockFileEx. */
+OVIO_API int ovio_unlock(struct ovio_file *file, int64_t offset,
+                         int64_t length);
+
 /* ------------------------------------------------------------------- pipes */
 
 /* ovio_pipe: a pipe: what is written to ends[1] comes out of ends[0].

@@ -11,6 +11,10 @@ static int native__fcntl(int fd, int command, int argument) {
   return fcntl(fd, command, argument);
 }
 
+static int native__fcntl_lock(int fd, int command, struct flock *lock) {
+  return fcntl(fd, command, lock);
+}
+
 static int native__ioctl(int fd, unsigned long request, void *argument) {
 #if defined(__linux__) && !defined(__GLIBC__)
   return ioctl(fd, (int)request, argument);
@@ -143,6 +147,7 @@ NATIVE_CONST struct native_calls native = {
     .openat = native__openat,
     .close = close,
     .fcntl = native__fcntl,
+    .fcntl_lock = native__fcntl_lock,
     .ioctl = native__ioctl,
     .fstat = fstat,
     .isatty = isatty,

@@ -159,6 +159,10 @@ struct native_open_how {
   uint64_t resolve;
 };
 
+#if defined(F_OFD_SETLK)
+#define NATIVE_HAS_OFD_LOCKS 1
+#endif
+
 /* 0: sending to a socket may raise SIGPIPE, as writing to a pipe. */
 #if defined(MSG_NOSIGNAL)
 #define NATIVE_MSG_NOSIGNAL MSG_NOSIGNAL
@@ -226,6 +230,7 @@ struct native_calls {
   int (*openat)(int dir, const char *path, int flags, mode_t mode);
   int (*close)(int fd);
   int (*fcntl)(int fd, int command, int argument);
+  int (*fcntl_lock)(int fd, int command, struct flock *lock);
   int (*ioctl)(int fd, unsigned long request, void *argument);
   int (*fstat)(int fd, struct stat *out);
   int (*isatty)(int fd); /* 1 or 0 */
