@@ -35,7 +35,7 @@ enum bench_op {
   BENCH_OPS
 };
 
-/* In a variant's flags: only measured when it is named, and never wrong. */
+/* In a variant's flags: only measured when it is named, and not checked. */
 #define BENCH_HIDDEN (1u << 31)
 
 /* OVIO_DIRECT: addresses, offsets and lengths are multiples of this. */
