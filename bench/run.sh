@@ -31,7 +31,8 @@ else
 fi
 
 begun=$(date +%s)
-step=0 steps=30
+step=0 steps=20
+[ $wine = no ] || steps=27
 
 say() {
   step=$((step + 1))
@@ -171,7 +172,7 @@ instructions() {
 }
 
 calls() {
-  strace -f -c -o "$work/strace" "$bench" "$@" >/dev/null 2>&1
+  pin strace -f -c -o "$work/strace" "$bench" "$@" >/dev/null 2>&1
   awk '$NF == "total" { print $4 }' "$work/strace"
 }
 
@@ -367,20 +368,27 @@ report() {
     cp "$work/$name" "$results/$name"
   done
   sh "$root/bench/plot.sh" "$csv" "$results"
+  cd "$root"
   rm -rf "$work"
 }
 
-describe >"$work/machine"
-load=$(sed -n 's/^load=//p' "$work/machine")
-echo "load before: $load; numbers mean little where others compute"
-linux_files
-linux_curves
-linux_loops
-counts
-copying
-outside
-[ $wine = no ] || windows
-say "writing $results"
-report
-sed -n '/^## Goals/,/^## /p' "$results/results.md" | sed '$d'
-echo "done in $(($(date +%s) - begun)) s: $results/results.md"
+# In a function: it is read as a whole, also if this file changes meanwhile.
+main() {
+  describe >"$work/machine"
+  load=$(sed -n 's/^load=//p' "$work/machine")
+  echo "load before: $load; numbers mean little where others compute"
+  linux_files
+  linux_curves
+  linux_loops
+  counts
+  copying
+  outside
+  [ $wine = no ] || windows
+  say "writing $results"
+  report
+  sed -n '/^## Goals/,/^## /p' "$results/results.md" | sed '$d'
+  echo "done in $(($(date +%s) - begun)) s: $results/results.md"
+  exit
+}
+
+main

@@ -12,7 +12,7 @@ set -eu
 
 demo="gcc libc6-dev cmake ninja-build liburing-dev gcc-mingw-w64-x86-64 wine64 util-linux"
 test="$demo g++ clang libcmocka-dev pkg-config binutils valgrind clang-format
-g++-mingw-w64-x86-64 gcc-mingw-w64-i686"
+g++-mingw-w64-x86-64 gcc-mingw-w64-i686 libuv1-dev"
 bench="$demo libuv1-dev fio gnuplot-nox valgrind strace"
 
 # The sanitizers' runtime carries clang's version in its name.
