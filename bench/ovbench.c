@@ -331,7 +331,7 @@ static void measure_op(const struct options *options, struct job job) {
 static void complain(const char *path, int error) {
   fprintf(stderr, "ovbench: %s: %s\n", path,
           error == OVIO_EEXIST
-              ? "is there, and not of ovbench's making with this --size"
+              ? "is there, and is not ovbench's, or of another --size"
               : ovio_error_text(error));
   anything_wrong = true;
 }
@@ -339,8 +339,12 @@ static void complain(const char *path, int error) {
 static void do_file(const struct options *options, enum bench_op op) {
   char path[BENCH_PATH];
   bool write = op == BENCH_WRITE;
-  /* What is written has other content: a file of its own. */
-  snprintf(path, sizeof path, "%s%s", options->file, write ? ".write" : "");
+  /* What is written has other content: a file of its own, under a name that
+   * nobody else has, so one that is left over may go. */
+  snprintf(path, sizeof path, "%s%s", options->file,
+           write ? ".ovbench-write" : "");
+  if (write)
+    sys_file_remove(path);
   int error = file_prepare(path, options->size);
   if (error) {
     complain(path, error);
@@ -353,11 +357,13 @@ static void do_file(const struct options *options, enum bench_op op) {
 
 static void do_folder(const struct options *options) {
   char path[BENCH_PATH];
-  snprintf(path, sizeof path, "%s.files", options->file);
+  snprintf(path, sizeof path, "%s.ovbench-files", options->file);
+  folder_remove(path, options->files);
   struct job job = {.op = BENCH_FILES, .path = path, .blocks = options->files};
   int error = folder_prepare(path, options->files, (size_t)options->blocks[0]);
   if (error) {
     complain(path, error);
+    folder_remove(path, options->files);
     return;
   }
   for (size_t depth = 0; depth < options->depth_count; depth++) {

@@ -31,8 +31,8 @@ else
 fi
 
 begun=$(date +%s)
-step=0 steps=20
-[ $wine = no ] || steps=27
+step=0 steps=21
+[ $wine = no ] || steps=28
 
 say() {
   step=$((step + 1))
