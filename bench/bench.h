@@ -5,6 +5,7 @@
  *   job.c       one setting: the order of offsets, content and its check
  *   variant.c   finding the variants of an operation
  *   file.c      the files to work on
+ *   memory.c    sizes, and what a waiting task takes
  *   allocations.c   counts malloc() and its kin (linked in by --wrap)
  *   ours_*.c    what is measured
  *   raw_*.c     what it is measured against: the system itself, and peers
@@ -128,6 +129,11 @@ int folder_prepare(const char *path, uint64_t files, size_t length);
 void folder_remove(const char *path, uint64_t files);
 void folder_file(char out[BENCH_PATH], const char *path, uint64_t number);
 
+/* ---- memory.c ---- */
+
+/* Prints the size of ovio's objects and what a waiting task takes. */
+void memory_tell(void);
+
 /* ---- allocations.c ---- */
 
 uint64_t allocations_count(void);
@@ -142,6 +148,8 @@ int64_t sys_wall_ns(void);
 /* User and system time of the process and all its threads. */
 int64_t sys_cpu_ns(void);
 const char *sys_name(void);
+/* Bytes of the process that are in memory; 0: not known. */
+uint64_t sys_resident(void);
 /* NULL: it could not be made. */
 struct sys_thread *sys_thread_start(void (*body)(void *), void *argument);
 void sys_thread_join(struct sys_thread *thread);

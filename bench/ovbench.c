@@ -409,7 +409,7 @@ static const char usage[] =
     "  --csv          one line for each variant; --label X is its first field\n"
     "  --header       print the names of the fields of --csv\n"
     "  --list         the variants of this build\n"
-    "  --sizes        bytes of ovio's objects\n"
+    "  --sizes        bytes of ovio's objects, and of a waiting task\n"
     "\n"
     "Example, for a disk of your own:\n"
     "  ovbench --file /mnt/disk/test --size 1g --direct --depth 1,4,32\\\n"
@@ -528,19 +528,15 @@ static _Noreturn void tell(const char *text) {
   exit(0);
 }
 
-static _Noreturn void tell_sizes(void) {
-  printf("ovio_op %zu\novio_file %zu\novio_group %zu\n", sizeof(struct ovio_op),
-         sizeof(struct ovio_file), sizeof(struct ovio_group));
-  exit(0);
-}
-
 static bool set_switch(struct options *options, const char *option) {
   if (strcmp(option, "--help") == 0)
     tell(usage);
   if (strcmp(option, "--header") == 0)
     tell(header);
-  if (strcmp(option, "--sizes") == 0)
-    tell_sizes();
+  if (strcmp(option, "--sizes") == 0) {
+    memory_tell();
+    exit(0);
+  }
   if (strcmp(option, "--list") == 0) {
     variants_list();
     exit(0);

@@ -10,7 +10,7 @@ csv=$1 folder=$2
 data=$(mktemp -d)
 trap 'rm -rf "$data"' EXIT
 
-# select LABEL OP MODE X Y: a block of "x y" lines for each variant; X and Y are
+# select_lines LABEL OP MODE X Y: a block of "x y" lines for each variant; X and Y are
 # fields of the line.
 select_lines() {
   awk -F, -v label="$1" -v op="$2" -v mode="$3" -v x="$4" -v y="$5" '
@@ -30,9 +30,11 @@ draw() {
   name=$1 title=$2 xlabel=$3 ylabel=$4 scale=$5
   shift 5
   select_lines "$@" >"$data/lines"
+  ticks="%.0f" each=2
+  if [ "$xlabel" = "block size" ]; then ticks="%.0b %BB" each=4; fi
   series=$(grep -c '^"' "$data/lines") || return 0
   gnuplot <<END
-set terminal svg size 720,420 dynamic font "sans-serif,12" background "white"
+set terminal svg size 720,420 dynamic noenhanced font "sans-serif,12" background "white"
 set output "$folder/$name.svg"
 set title "$title"
 set xlabel "$xlabel"
@@ -41,8 +43,9 @@ set logscale x 2
 set logscale y
 set grid
 set key outside right
-set format x "%.0b%B"
-set format y "%.0f"
+set xtics $each
+set format x "$ticks"
+set format y "%g"
 plot for [i=0:$((series - 1))] "$data/lines" index i using 1:(\$2/$scale) \
   with linespoints linewidth 2 title columnheader(1)
 END
@@ -55,15 +58,15 @@ for op in read write; do
   draw depth-$op-cpu "4 KiB random ${op}s, cached, one processor" \
     "operations in flight" "$cpu" 1 depth $op cached 7 10
   draw block-$op-rate "sequential ${op}s, cached, depth 8, one processor" \
-    "bytes" "$rate" 1000 block $op cached 6 rate
+    "block size" "$rate" 1000 block $op cached 6 rate
   draw block-$op-cpu "sequential ${op}s, cached, depth 8, one processor" \
-    "bytes" "$cpu" 1 block $op cached 6 10
+    "block size" "$cpu" 1 block $op cached 6 10
 done
 draw depth-direct-rate "4 KiB random reads, direct" \
   "operations in flight" "$rate" 1000 depth read direct 7 rate
 draw depth-direct-cpu "4 KiB random reads, direct" \
   "operations in flight" "$cpu" 1 depth read direct 7 10
 draw block-direct-rate "sequential reads, direct, depth 8" \
-  "bytes" "$rate" 1000 block read direct 6 rate
+  "block size" "$rate" 1000 block read direct 6 rate
 draw block-direct-cpu "sequential reads, direct, depth 8" \
-  "bytes" "$cpu" 1 block read direct 6 10
+  "block size" "$cpu" 1 block read direct 6 10

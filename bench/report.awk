@@ -207,8 +207,8 @@ END {
   print_counts("requests", "Requests to Wine's server per operation", "Each costs a round trip, so these decide under Wine.")
 
   print "\n## Memory\n"
-  printf "`struct ovio_op` %d bytes, `struct ovio_file` %d, `struct ovio_group` %d. ", \
-    size["ovio_op"], size["ovio_file"], size["ovio_group"]
+  printf "`struct ovio_op` %d bytes, `struct ovio_file` %d, `struct ovio_group` %d. A waiting task takes %d bytes with its stack. ", \
+    size["ovio_op"], size["ovio_file"], size["ovio_group"], size["waiting_task"]
   print "Allocations per operation are in the tables below."
   print "\n## From outside\n"
   printf "fio 4 KiB direct random reads, per second: psync %d, io_uring at depth 32 %d.\n", \

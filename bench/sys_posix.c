@@ -53,6 +53,17 @@ const char *sys_name(void) {
   return text;
 }
 
+uint64_t sys_resident(void) {
+  unsigned long long all, resident = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (!file)
+    return 0;
+  if (fscanf(file, "%llu %llu", &all, &resident) != 2)
+    resident = 0;
+  fclose(file);
+  return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 /* ---- threads ---- */
 
 static void *thread_main(void *argument) {

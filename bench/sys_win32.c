@@ -3,6 +3,7 @@
 #define WIN32_LEAN_AND_MEAN
 #define _WIN32_WINNT 0x0A00
 #include <windows.h>
+#include <psapi.h>
 
 #include "bench.h"
 
@@ -49,6 +50,13 @@ const char *sys_name(void) {
   return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version")
              ? "Windows programs under Wine"
              : "Windows";
+}
+
+uint64_t sys_resident(void) {
+  PROCESS_MEMORY_COUNTERS counters = {.cb = sizeof counters};
+  if (!GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters))
+    return 0;
+  return counters.WorkingSetSize;
 }
 
 /* ---- threads ---- */
