@@ -14,6 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef O_DIRECT
+#define O_DIRECT 0
+#endif
+
 struct sys_thread {
   pthread_t thread;
   void (*body)(void *);
