@@ -148,6 +148,9 @@ int64_t sys_wall_ns(void);
 /* User and system time of the process and all its threads. */
 int64_t sys_cpu_ns(void);
 const char *sys_name(void);
+/* Calls of the read and write families that the process has made, whatever
+ * they moved; 0: not known. */
+uint64_t sys_transfers(void);
 /* Bytes of the process that are in memory; 0: not known. */
 uint64_t sys_resident(void);
 /* NULL: it could not be made. */

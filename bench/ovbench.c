@@ -44,6 +44,7 @@ struct runner {
   double wall[ROUNDS_MAX]; /* ns per operation */
   double cpu[ROUNDS_MAX];
   double allocations[ROUNDS_MAX];
+  double transfers[ROUNDS_MAX];
 };
 
 struct setting {
@@ -93,6 +94,7 @@ static void setting__warm(struct job *job) {
 static int64_t runner__round(struct runner *runner, struct job *job,
                              size_t round) {
   job_begin(job);
+  uint64_t transfers = sys_transfers();
   uint64_t allocations = allocations_count();
   int64_t cpu = sys_cpu_ns();
   int64_t wall = sys_wall_ns();
@@ -100,9 +102,11 @@ static int64_t runner__round(struct runner *runner, struct job *job,
   wall = sys_wall_ns() - wall;
   cpu = sys_cpu_ns() - cpu;
   allocations = allocations_count() - allocations;
+  transfers = sys_transfers() - transfers;
   runner->wall[round] = (double)wall / (double)job->count;
   runner->cpu[round] = (double)cpu / (double)job->count;
   runner->allocations[round] = (double)allocations / (double)job->count;
+  runner->transfers[round] = (double)transfers / (double)job->count;
   if (error)
     runner->error = error;
   if (!job_is_right(job) && !(runner->variant->flags & BENCH_HIDDEN))
@@ -202,7 +206,7 @@ static void print_csv(const struct options *options,
   print_values(runner->wall, rounds);
   printf(",");
   print_values(runner->cpu, rounds);
-  printf("\n");
+  printf(",%.4f\n", median(runner->transfers, rounds));
 }
 
 static void print_row(const struct setting *setting,
@@ -418,7 +422,7 @@ static const char usage[] =
 static const char header[] =
     "label,variant,op,pattern,mode,block,depth,rounds,ns_wall_per_op,"
     "ns_cpu_per_op,ratio_wall,ratio_cpu,allocations_per_op,check,"
-    "ns_wall_of_rounds,ns_cpu_of_rounds";
+    "ns_wall_of_rounds,ns_cpu_of_rounds,transfer_calls_per_op";
 
 static _Noreturn void refuse(const char *option, const char *value) {
   fprintf(stderr, "ovbench: %s %s: not understood; --help tells more\n", option,

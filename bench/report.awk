@@ -94,6 +94,7 @@ FILENAME ~ /measurements.csv$/ {
   rounds[setting, f[2], "cpu"] = f[16]
   middle[setting, f[2], "wall"] = f[9]
   middle[setting, f[2], "cpu"] = f[10]
+  if (f[17] != "") middle[setting, f[2], "transfers"] = f[17]
   if (f[14] != "ok") wrong++
   next
 }
@@ -125,6 +126,9 @@ function print_goal(i,   reference, setting, value, verdict) {
   if (metric[i] == "count") {
     reference = references[i]
     value = count_more(setting, ours[i], reference)
+  } else if (metric[i] == "transfers") {
+    reference = references[i]
+    value = middle[setting, ours[i], "transfers"]
   } else if (references[i] ~ /^@/) {
     reference = "at 100"
     value = ratio(setting SUBSEP ours[i], substr(references[i], 2) SUBSEP ours[i],
@@ -175,14 +179,14 @@ function print_setting(setting,   n, i, line, f, part) {
   printf "\n### %s: %s", part[1], part[2]
   if (part[3] != "-") printf ", %s, %s", part[3], part[4]
   printf ", block %s, depth %s\n\n", block_name(part[5]), part[6]
-  print "| variant | per second | ns wall | ns CPU | wall / first | CPU / first | allocations |"
-  print "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+  print "| variant | per second | ns wall | ns CPU | wall / first | CPU / first | allocations | transfer calls |"
+  print "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
   n = split(lines[setting], line, "\n")
   for (i = 1; i < n; i++) {
     split(line[i], f, ",")
-    printf "| %s | %d | %s | %s | %.2f | %.2f | %.3f |\n", f[2],
+    printf "| %s | %d | %s | %s | %.2f | %.2f | %.3f | %s |\n", f[2],
       (f[9] > 0 ? 1e9 / f[9] : 0), nanoseconds(f[9]), nanoseconds(f[10]),
-      f[11], f[12], f[13]
+      f[11], f[12], f[13], (f[17] == "" ? "" : sprintf("%.3f", f[17]))
   }
 }
 
@@ -215,6 +219,6 @@ END {
     fio["psync"], fio["io_uring"]
 
   print "\n## Everything"
-  print "\n`pinned`, `depth`, `block`, `wine`: on one processor (of `depth` and `block` only what is cached); the others on all."
+  print "\n`pinned`, `depth`, `block`, `wine`: on one processor (of `depth` and `block` only what is cached); the others on all. Transfer calls: of the families of read and write, each operation; not the ring's."
   for (i = 1; i <= settings; i++) print_setting(order[i])
 }

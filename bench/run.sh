@@ -23,7 +23,7 @@ for argument in "$@"; do
 done
 
 if [ $quick = yes ]; then
-  rounds=7 time=15 curve_rounds=7 curve_time=8 files=2000 copies=5
+  rounds=7 time=15 curve_rounds=7 curve_time=8 files=2000 copies=7
   depths=1,4,32,128 blocks=4k,64k,1m
 else
   rounds=9 time=50 curve_rounds=7 curve_time=30 files=20000 copies=9
@@ -266,7 +266,7 @@ copying() {
   mkdir "$source"
   for name in $(seq $files); do echo "content of $name" >"$source/$name"; done
   sync
-  for round in $(seq $copies); do
+  for round in 1 2 3 4 5 6 7; do
     timed cp cp -r "$source" copy
     timed ovcp "$ovcp" -r "$source" copy
   done

@@ -52,6 +52,13 @@ const char *sys_name(void) {
              : "Windows";
 }
 
+uint64_t sys_transfers(void) {
+  IO_COUNTERS counters;
+  if (!GetProcessIoCounters(GetCurrentProcess(), &counters))
+    return 0;
+  return counters.ReadOperationCount + counters.WriteOperationCount;
+}
+
 uint64_t sys_resident(void) {
   PROCESS_MEMORY_COUNTERS counters = {.cb = sizeof counters};
   if (!GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters))
