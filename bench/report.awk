@@ -143,7 +143,7 @@ function print_goal(i,   reference, setting, value, verdict) {
   else verdict = value + 0 <= limit[i] + 0 ? "met" : "**not met**"
   printf "| %s | %s | %s | %s | %s | %s | %s | %s |\n", number[i], what[i],
     ours[i], reference, (metric[i] == "cpu" ? "CPU" : metric[i]),
-    (value == "" ? "-" : sprintf("%.2f", value)), limit[i], verdict
+    (value == "" ? "-" : sprintf("%.3f", value)), limit[i], verdict
 }
 
 function print_copies(   names, n, i, value, kind) {
