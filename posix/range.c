@@ -4,45 +4,42 @@
  * are none, flock(2) has the same owner, but knows the whole file only. */
 #include "posix/side.h"
 
+enum range_wish { RANGE_FREE, RANGE_SHARED, RANGE_EXCLUSIVE };
+
 #if NATIVE_HAS_OFD_LOCKS
-static struct os_result range__set(const struct os_file *file, int64_t offset,
-                                   int64_t length, int type) {
-  struct flock lock = {.l_type = (short)type,
+static int range__set(int fd, int64_t offset, int64_t length,
+                      enum range_wish wish) {
+  static const short types[] = {F_UNLCK, F_RDLCK, F_WRLCK};
+  struct flock lock = {.l_type = types[wish],
                        .l_whence = SEEK_SET,
                        .l_start = (off_t)offset,
                        .l_len = (off_t)length};
-  if (native.fcntl_lock((int)file->handle, F_OFD_SETLK, &lock) == 0)
-    return (struct os_result){0, 0};
-  return native_failure(errno == EACCES ? EAGAIN : errno);
-}
-
-struct os_result os_range_lock(const struct os_file *file, int64_t offset,
-                               int64_t length, bool shared) {
-  return range__set(file, offset, length, shared ? F_RDLCK : F_WRLCK);
-}
-
-struct os_result os_range_unlock(const struct os_file *file, int64_t offset,
-                                 int64_t length) {
-  return range__set(file, offset, length, F_UNLCK);
+  int failed = native.fcntl_lock(fd, F_OFD_SETLK, &lock);
+  if (failed && errno == EACCES) /* POSIX allows either */
+    errno = EAGAIN;
+  return failed;
 }
 #else
-static struct os_result range__set(const struct os_file *file, int64_t offset,
-                                   int64_t length, int operation) {
-  if (offset != 0 || length != 0)
-    return (struct os_result){OVIO_ENOTSUP, 0};
-  if (native.flock((int)file->handle, operation) == 0)
-    return (struct os_result){0, 0};
-  return native_failure(errno);
+static int range__set(int fd, int64_t offset, int64_t length,
+                      enum range_wish wish) {
+  static const int operations[] = {LOCK_UN, LOCK_SH | LOCK_NB,
+                                   LOCK_EX | LOCK_NB};
+  if (offset == 0 && length == 0)
+    return native.flock(fd, operations[wish]);
+  errno = ENOTSUP;
+  return -1;
 }
+#endif
 
 struct os_result os_range_lock(const struct os_file *file, int64_t offset,
                                int64_t length, bool shared) {
-  return range__set(file, offset, length,
-                    (shared ? LOCK_SH : LOCK_EX) | LOCK_NB);
+  int failed = range__set((int)file->handle, offset, length,
+                          shared ? RANGE_SHARED : RANGE_EXCLUSIVE);
+  return failed ? native_failure(errno) : (struct os_result){0, 0};
 }
 
 struct os_result os_range_unlock(const struct os_file *file, int64_t offset,
                                  int64_t length) {
-  return range__set(file, offset, length, LOCK_UN);
+  int failed = range__set((int)file->handle, offset, length, RANGE_FREE);
+  return failed ? native_failure(errno) : (struct os_result){0, 0};
 }
-#endif

@@ -5,13 +5,15 @@
 #
 #   deps.sh demo    what the demonstration needs: compilers, CMake, Wine
 #   deps.sh test    that, and everything the tests use (the default)
+#   deps.sh bench   what the benchmark needs: the first line, and the peers
 #
 # When nothing is missing it says nothing and needs neither root nor network.
 set -eu
 
 demo="gcc libc6-dev cmake ninja-build liburing-dev gcc-mingw-w64-x86-64 wine64 util-linux"
 test="$demo g++ clang libcmocka-dev pkg-config binutils valgrind clang-format
-g++-mingw-w64-x86-64 gcc-mingw-w64-i686"
+g++-mingw-w64-x86-64 gcc-mingw-w64-i686 libuv1-dev"
+bench="$demo libuv1-dev fio gnuplot-nox valgrind strace"
 
 # The sanitizers' runtime carries clang's version in its name.
 clang_runtime() {
@@ -56,7 +58,8 @@ subset=${1-test}
 case $subset in
   demo) wanted=$demo ;;
   test) wanted=$test ;;
-  *) echo "usage: deps.sh [demo|test]" >&2; exit 2 ;;
+  bench) wanted=$bench ;;
+  *) echo "usage: deps.sh [demo|test|bench]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
