@@ -5,6 +5,10 @@
  * their way back, up to a bound, and stays until the loop is destroyed: one
  * blocked read from a terminal or a dead network share stops nothing else.
  *
+ * Buffered writes are brief, and those to one file wait for each other in the
+ * kernel: a few threads do them all, however many there are. Threads that have
+ * a job which may last are not counted among these few.
+ *
  * A job which no thread is free for, and none can be made, waits for one. Not
  * so a close, which must not depend on what others read: it is refused.
  *
@@ -15,6 +19,7 @@
 #include "common/worker.h"
 
 #include "common/check.h"
+#include "common/file.h"
 #include "common/memory.h"
 
 struct worker {
@@ -24,6 +29,13 @@ struct worker {
   struct worker *next;
   struct op *op; /* what it does, or did last; only to be compared */
 };
+
+enum { BRIEF_MAX = 4 };
+
+static bool op__is_brief(const struct op *op) {
+  return op->code == OP_TRANSFER && op->u.transfer.write &&
+         (op->file->os.traits & OS_TRAIT_TRY);
+}
 
 void workers_init(struct workers *workers, unsigned max) {
   *workers = (struct workers){.max = max};
@@ -72,12 +84,14 @@ static void worker__main(void *argument) {
   struct op *op;
   while ((op = worker__take(worker))) {
     os_lock_release(&workers->lock);
+    bool brief = op__is_brief(op);
     op_execute(op, &worker->waiter);
     /* Counted before the loop hears of it, which may have the next job. */
     atomic_fetch_add(&workers->returning, 1);
     op_from_worker(op);
     os_lock_acquire(&workers->lock);
     atomic_fetch_sub(&workers->returning, 1);
+    workers->lasting -= !brief;
   }
   os_lock_release(&workers->lock);
 }
@@ -95,8 +109,11 @@ static int worker__start(struct worker *worker) {
 }
 
 /* Under the lock. */
-static int workers__grow(struct workers *workers) {
-  if (workers->count >= workers->max)
+static int workers__grow(struct workers *workers, bool brief) {
+  unsigned max = brief && workers->max > workers->lasting + BRIEF_MAX
+                     ? workers->lasting + BRIEF_MAX
+                     : workers->max;
+  if (workers->count >= max)
     return OVIO_EBUSY;
   struct worker *worker = memory_allocate(sizeof *worker);
   if (!worker)
@@ -118,7 +135,7 @@ int workers_submit(struct workers *workers, struct op *op) {
   os_lock_acquire(&workers->lock);
   unsigned coming = workers->idle + atomic_load(&workers->returning);
   if (workers->queued + 1 > coming) {
-    error = workers__grow(workers);
+    error = workers__grow(workers, op__is_brief(op));
     coming += !error;
   }
   bool free = workers->queued + 1 <= coming;
@@ -126,6 +143,7 @@ int workers_submit(struct workers *workers, struct op *op) {
     error = 0;
     queue_push(&workers->jobs, &op->link);
     workers->queued++;
+    workers->lasting += !op__is_brief(op);
     if (workers->idle > 0)
       os_cond_signal(&workers->work);
   } else if (!error) {
@@ -138,8 +156,10 @@ int workers_submit(struct workers *workers, struct op *op) {
 bool workers_cancel(struct workers *workers, struct op *op) {
   os_lock_acquire(&workers->lock);
   bool waiting = queue_remove(&workers->jobs, &op->link);
-  if (waiting)
+  if (waiting) {
     workers->queued--;
+    workers->lasting -= !op__is_brief(op);
+  }
   for (struct worker *at = workers->all; at && !waiting; at = at->next) {
     if (at->op == op)
       os_waiter_interrupt(&at->waiter);

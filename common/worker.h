@@ -13,6 +13,7 @@ struct workers {
   struct queue jobs;
   struct worker *all;
   unsigned queued;
+  unsigned lasting; /* jobs, queued or under way, that are not brief */
   unsigned count;
   unsigned idle;
   unsigned max;

@@ -108,6 +108,32 @@ static void test_cancel_takes_out_of_the_queue(struct test *test) {
   blockers_end(test, &blockers);
 }
 
+/* However many writes of one file there are: the kernel takes them in turns. */
+static void test_few_threads_for_buffered_writes(struct test *test) {
+  enum { WRITES = 64 };
+  static struct outcome writes[WRITES];
+  struct ovio_file file;
+  memset(writes, 0, sizeof writes);
+  TRY_EQ(ovio_open(&file, test_path("few"), OVIO_WRITE | OVIO_CREATE, 0600), 0);
+  blockers_begin(test, &blockers, 0);
+  for (int at = 0; at < 2; at++)
+    blockers_start(test, &blockers, at); /* threads that are not counted */
+  blockers_settle(test, &blockers);
+  for (int at = 0; at < WRITES; at++)
+    TRY_EQ(ovio_start_write(blockers.loop, &writes[at].op, &file, "abc", 3,
+                            3 * at, outcome_done),
+           0);
+  for (int at = 0; at < WRITES; at++)
+    AWAIT(atomic_load(&writes[at].calls) == 1);
+  /* The loop's thread, two that read, and four. */
+  TRY(test_threads_alive() <= blockers.threads + 1 + 2 + 4);
+  for (int at = 0; at < 2; at++)
+    blockers_feed(test, &blockers, at);
+  blockers_end(test, &blockers);
+  TRY_EQ(ovio_size(&file), 3 * WRITES);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
 /* A close does not depend on what others read. */
 static void test_close_behind_a_blocked_worker(struct test *test) {
   struct ovio_file file;
@@ -269,6 +295,7 @@ int main(void) {
   const struct test_case cases[] = {
       TEST_ENGINES(test_growth_is_bounded),
       TEST_ENGINES(test_cancel_takes_out_of_the_queue),
+      TEST_ENGINES(test_few_threads_for_buffered_writes),
       TEST_ENGINES(test_close_behind_a_blocked_worker),
       TEST_ENGINES(test_blocked_workers_stop_nothing),
       TEST_ENGINES(test_a_worker_comes_back),
