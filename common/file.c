@@ -344,15 +344,13 @@ static void file__forget(struct file *file) {
   loop_unpin();
 }
 
-/* From here on the memory is the caller's again. */
+/* From here on the memory is the caller's again. What file__check() reads stays
+ * as it is: a call may have looked at the state just before the close. */
 static void file__clear(struct file *file) {
   /* The last to leave may still be inside its release of the lock. */
   os_lock_acquire(&file->lock);
   os_lock_release(&file->lock);
   os_lock_destroy(&file->lock);
-  file->os = (struct os_file){0};
-  file->flags = 0;
-  file->position = 0;
   atomic_store(&file->loop_number, FILE_UNBOUND);
   atomic_fetch_and(&file->state, ~(FILE_OPEN | FILE_CLOSING));
 }
@@ -371,7 +369,8 @@ ovio_handle ovio_release(struct ovio_file *public_file) {
     return OVIO_NO_HANDLE;
   file__await_users(file); /* those who come in, to be refused */
   file__forget(file);
-  ovio_handle handle = os_file_release(&file->os, file->position);
+  struct os_file os = file->os;
+  ovio_handle handle = os_file_release(&os, file->position);
   file__clear(file);
   return handle;
 }

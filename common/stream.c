@@ -118,7 +118,7 @@ static int64_t writer__take(struct ovio_writer *writer, const void *bytes,
 int64_t ovio_put(struct ovio_writer *writer, const void *bytes, size_t length) {
   const unsigned char *from = bytes;
   size_t taken = 0;
-  if (!writer || (!bytes && length) || length > INT64_MAX)
+  if (!writer || (!bytes && length) || length > PTRDIFF_MAX)
     return stream__refuse();
   while (taken < length) {
     int64_t more = writer__take(writer, from + taken, length - taken);
@@ -336,7 +336,7 @@ static int64_t reader__prepare(struct ovio_reader *reader, size_t want) {
 }
 
 int64_t ovio_get(struct ovio_reader *reader, void *bytes, size_t limit) {
-  if (!reader || (!bytes && limit) || limit > INT64_MAX)
+  if (!reader || (!bytes && limit) || limit > PTRDIFF_MAX)
     return stream__refuse();
   if (limit == 0)
     return 0;
@@ -354,7 +354,7 @@ int ovio_get_exactly(struct ovio_reader *reader, void *bytes, size_t length,
   int64_t more = 1;
   if (got)
     *got = 0;
-  if (!reader || (!bytes && length) || length > INT64_MAX)
+  if (!reader || (!bytes && length) || length > PTRDIFF_MAX)
     return (int)stream__refuse();
   while (taken < length && more > 0) {
     more = ovio_get(reader, to + taken, length - taken);
@@ -444,7 +444,7 @@ int64_t ovio_get_until(struct ovio_reader *reader, void *bytes, size_t limit,
                        unsigned char delimiter) {
   unsigned char *to = bytes;
   size_t taken = 0;
-  if (!reader || !bytes || limit == 0 || limit > INT64_MAX)
+  if (!reader || !bytes || limit == 0 || limit > PTRDIFF_MAX)
     return stream__refuse();
   while (taken < limit && (taken == 0 || to[taken - 1] != delimiter)) {
     int64_t ready = reader__prepare(reader, 1);
@@ -507,7 +507,7 @@ static int64_t reader__line(struct ovio_reader *reader, char *line, size_t room,
 
 int64_t ovio_get_line(struct ovio_reader *reader, char *line, size_t size) {
   size_t taken = 0;
-  if (!reader || !line || size == 0 || size > INT64_MAX)
+  if (!reader || !line || size == 0 || size > PTRDIFF_MAX)
     return stream__refuse();
   int64_t result = reader__line(reader, line, size - 1, &taken);
   line[taken] = 0;

@@ -37,7 +37,20 @@ static void kqueue__destroy(struct os_port *port) {
   native.close(kqueue__of(port));
 }
 
+/* EV_ADD would take the descriptor from another slot without a word. */
+static bool kqueue__has(const struct os_port *port, int fd,
+                        uint64_t registration) {
+  for (size_t at = 0; at < port->slots_used; at++) {
+    const struct port_slot *slot = &port->slots[at];
+    if (slot->fd == fd && port_registration(slot, at) != registration)
+      return true;
+  }
+  return false;
+}
+
 static int kqueue__add(struct os_port *port, int fd, uint64_t registration) {
+  if (kqueue__has(port, fd, registration))
+    return OVIO_EEXIST;
   int queue = kqueue__of(port);
   int action = EV_ADD | EV_CLEAR;
   int reads = kqueue__change(queue, fd, EVFILT_READ, action, registration);
