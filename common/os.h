@@ -399,6 +399,51 @@ struct os_result os_standard_open(struct os_file *file, enum os_standard which,
 /* 1: a terminal or console; 0: not. */
 struct os_result os_standard_is_console(const struct os_file *file);
 
+/* ---- watch.c ---- */
+
+enum os_change_kind {
+  OS_CHANGE_CREATED = 1,
+  OS_CHANGE_MODIFIED,
+  OS_CHANGE_WRITTEN,
+  OS_CHANGE_DELETED,
+  OS_CHANGE_FROM, /* the two halves of a renaming, with one cookie */
+  OS_CHANGE_TO,
+  OS_CHANGE_LOST, /* the system has lost some; root NULL: of any */
+  OS_CHANGE_GONE  /* the root itself; nothing more comes of it */
+};
+
+/* A directory that is watched. */
+struct os_root {
+  bool tree;  /* and all below it */
+  void *side; /* the side's own */
+};
+
+struct os_change {
+  unsigned kind; /* enum os_change_kind */
+  struct os_root *root;
+  const char *path; /* from the root; stays until the next is taken */
+  uint32_t cookie;
+  bool directory; /* known to be one */
+};
+
+struct os_watch;
+
+struct os_result os_watch_create(struct os_watch **watch);
+/* Nothing is watched any more. */
+void os_watch_destroy(struct os_watch *watch);
+/* Both while nobody waits or takes. */
+struct os_result os_watch_add(struct os_watch *watch, struct os_root *root,
+                              const char *directory);
+void os_watch_remove(struct os_watch *watch, struct os_root *root);
+/* Waits for something to take: 1, or 0: woken, or the time is over (negative:
+ * for ever). */
+struct os_result os_watch_wait(struct os_watch *watch, int64_t timeout_ns,
+                               struct os_waiter *waiter);
+/* The next change: 1, or 0: there is none, or an error. Never waits. */
+struct os_result os_watch_take(struct os_watch *watch, struct os_change *out);
+/* Gets the one who waits out, or the next one. Any thread. */
+void os_watch_wake(struct os_watch *watch);
+
 /* ---- port.c ---- */
 
 struct os_port;

@@ -653,6 +653,72 @@ OVIO_API int ovio_write_file(struct ovio_file *dir, const char *path,
 OVIO_API int ovio_replace_file(struct ovio_file *dir, const char *path,
                                const void *data, size_t length, unsigned mode);
 
+/* ------------------------------------------------------------------- watch */
+
+struct ovio_watch;
+
+enum ovio_watch_flags {
+  OVIO_WATCH_TREE = 1u << 0 /* a directory and all that is below it */
+};
+
+enum ovio_event_kind {
+  OVIO_EVENT_CREATED = 1, /* or moved here from elsewhere */
+  OVIO_EVENT_MODIFIED,    /* written to or cut; on Windows also attributes */
+  OVIO_EVENT_WRITTEN,     /* closed by one who could write; Linux only */
+  OVIO_EVENT_DELETED,     /* or moved away; an empty path: what was added */
+  OVIO_EVENT_RENAMED,     /* within what is watched: both names are told */
+  OVIO_EVENT_RESCAN       /* the system has lost events: look for yourself */
+};
+
+/* What has changed. */
+struct ovio_event {
+  unsigned kind;        /* enum ovio_event_kind */
+  int number;           /* ovio_watch_add()'s; 0: RESCAN of everything */
+  void *user;           /* as given to it */
+  const char *path;     /* from what was added, "" for that itself; valid until
+                           the next call */
+  const char *old_path; /* of RENAMED, else NULL */
+  uint32_t type;        /* OVIO_TYPE_DIRECTORY, or OVIO_TYPE_OTHER: not told */
+};
+
+/* ovio_watch_create: makes a watch in `*watch`, which watches nothing yet, and
+ * is ended by ovio_watch_close(). Any thread; never waits. Errors: EINVAL,
+ * EMFILE, ENOMEM, ENOTSUP (POSIX systems other than Linux).
+ * System: inotify_init1(2); CreateEventW. */
+OVIO_API int ovio_watch_create(struct ovio_watch **watch);
+
+/* ovio_watch_add: watches a directory, a tree, or a file, whose name may go
+ * and come again. Result: a number above 0, which events carry, or an error.
+ *   flags  0 or OVIO_WATCH_TREE. Links in the tree are not followed.
+ *   user   for the events.
+ * In a tree, what is in a new directory when the watch gets there is told as
+ * CREATED, perhaps twice; nothing is missed without a RESCAN.
+ * Thread: plain or task (a worker does it), also while another one waits in
+ * ovio_watch_next(); callback: OVIO_EDEADLK. Cancel: as any.
+ * Errors: ENOENT, EACCES, EINVAL, ENAMETOOLONG, ENOBUFS (too many: see
+ * /proc/sys/fs/inotify, or on Windows more than 60), EMFILE, ENOMEM.
+ * System: inotify_add_watch(2); ReadDirectoryChangesW with 64 KiB. */
+OVIO_API int ovio_watch_add(struct ovio_watch *watch, const char *path,
+                            unsigned flags, void *user);
+
+/* ovio_watch_remove: ends what ovio_watch_add() began; what was not told yet is
+ * dropped. Thread: as there. Errors: EINVAL, ENOENT (no such number). */
+OVIO_API int ovio_watch_remove(struct ovio_watch *watch, int number);
+
+/* ovio_watch_next: waits for the next event. One thread or task at a time
+ * (OVIO_EBUSY). Thread: plain or task (a worker waits); callback: OVIO_EDEADLK
+ * if there is none yet. Cancel: the task's, a deadline; no event is lost by it.
+ * Errors: EINVAL, EBUSY, ECANCELED (also: ovio_watch_close()), ETIMEDOUT, EIO,
+ * ENOMEM. System: read(2), poll(2); WaitForMultipleObjects. */
+OVIO_API int ovio_watch_next(struct ovio_watch *watch,
+                             struct ovio_event *event);
+
+/* ovio_watch_close: ends the watch; who waits in ovio_watch_next() gets
+ * OVIO_ECANCELED first. Thread: plain or task; callback: OVIO_EDEADLK while
+ * somebody waits. A task that waits must be on a loop that is run. Not
+ * cancellable. Errors: EINVAL. System: close(2); CancelIoEx, CloseHandle. */
+OVIO_API int ovio_watch_close(struct ovio_watch *watch);
+
 /* --------------------------------------------------------- child processes */
 
 /* Opaque: a child process. Zeroed is none. */

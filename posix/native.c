@@ -247,6 +247,11 @@ NATIVE_CONST struct native_calls native = {
 #if NATIVE_HAS_EVENTFD
     .eventfd = eventfd,
 #endif
+#if NATIVE_HAS_INOTIFY
+    .inotify_init1 = inotify_init1,
+    .inotify_add_watch = inotify_add_watch,
+    .inotify_rm_watch = inotify_rm_watch,
+#endif
 #if NATIVE_HAS_EPOLL
     .epoll_create1 = epoll_create1,
     .epoll_ctl = epoll_ctl,

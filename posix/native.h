@@ -44,6 +44,7 @@
 #if defined(__linux__)
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mount.h> /* BLKGETSIZE64 */
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -65,6 +66,7 @@
 #if defined(__linux__)
 #define NATIVE_HAS_EPOLL           1
 #define NATIVE_HAS_EVENTFD         1
+#define NATIVE_HAS_INOTIFY         1
 #define NATIVE_HAS_STATX           1
 #define NATIVE_HAS_RWF             1 /* preadv2(2), pwritev2(2) */
 #define NATIVE_HAS_GETDENTS64      1
@@ -331,6 +333,11 @@ struct native_calls {
 #endif
 #if NATIVE_HAS_EVENTFD
   int (*eventfd)(unsigned value, int flags);
+#endif
+#if NATIVE_HAS_INOTIFY
+  int (*inotify_init1)(int flags);
+  int (*inotify_add_watch)(int fd, const char *path, uint32_t mask);
+  int (*inotify_rm_watch)(int fd, int wd);
 #endif
 #if NATIVE_HAS_EPOLL
   int (*epoll_create1)(int flags);

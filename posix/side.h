@@ -57,6 +57,15 @@ struct timespec native_timespec(int64_t ns);
 int native_await(int fd, bool write, struct native_wakeup *wakeup,
                  int timeout_ms);
 
+/* ---- watch.c ---- */
+
+#if NATIVE_HAS_INOTIFY
+/* The record at `at` of what inotify(7) has written, and its name; false: there
+ * is no whole one. */
+bool native_inotify_next(const char *records, size_t used, size_t at,
+                         struct inotify_event *out, const char **name);
+#endif
+
 /* ---- pipe.c ---- */
 
 /* A client's descriptor, or OVIO_EWOULDBLOCK. */

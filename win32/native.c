@@ -52,6 +52,7 @@ NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(GetQueuedCompletionStatusEx),
     NATIVE_CALL(PostQueuedCompletionStatus),
     NATIVE_CALL(SetFileCompletionNotificationModes),
+    NATIVE_CALL(ReadDirectoryChangesW),
     NATIVE_CALL(GetOverlappedResult),
     NATIVE_CALL(FlushFileBuffers),
     NATIVE_CALL(LockFileEx),

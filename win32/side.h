@@ -100,6 +100,20 @@ int native_wide_path(wchar_t **out, const char *text);
 int64_t native_text(const wchar_t *units, size_t count, char *out,
                     size_t length);
 
+/* ---- watch.c ---- */
+
+struct native_change {
+  DWORD action; /* FILE_ACTION_* */
+  const wchar_t *name;
+  size_t units;
+  size_t next; /* where the next one is; 0: it was the last */
+};
+
+/* The record at `at` of what ReadDirectoryChangesW has written; false: there is
+ * no whole one. */
+bool native_change_next(const void *changes, size_t used, size_t at,
+                        struct native_change *out);
+
 /* ---- command.c ---- */
 
 /* The command line that the C runtime takes apart into just these arguments, in
