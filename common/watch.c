@@ -145,7 +145,11 @@ static void watch__drop(struct watch *watch, struct target *target) {
 
 int ovio_watch_close(struct ovio_watch *public_watch) {
   struct watch *watch = watch__of(public_watch);
-  int error = watch ? watch__enter(watch) : OVIO_EINVAL;
+  int error = watch ? 0 : OVIO_EINVAL;
+  if (!error && watch__is_callback() && atomic_load(&watch->busy))
+    error = OVIO_EDEADLK;
+  if (!error)
+    error = watch__enter(watch);
   if (error)
     return (int)runner_answer(error, 0);
   watch->closing = true;
@@ -380,13 +384,24 @@ static struct os_result pause__run(void *argument, struct os_waiter *waiter) {
   return os_watch_wait(pause->watch->os, pause->timeout_ns, waiter);
 }
 
+/* Owns it, too, but leaves it to those who want to change what is watched. */
+static int next__enter(struct watch *watch) {
+  while (atomic_load(&watch->wanted) || atomic_exchange(&watch->owned, true)) {
+    if (watch__is_callback())
+      return OVIO_EDEADLK;
+    watch__nap();
+  }
+  return 0;
+}
+
 /* As watch__tell(), and nobody else owns it meanwhile. When there is nothing,
  * it counts as waited at before others can have it. */
 static int64_t next__look(struct pause *pause, struct ovio_event *event,
                           bool time_is_up) {
   struct watch *watch = pause->watch;
-  while (atomic_load(&watch->wanted) || atomic_exchange(&watch->owned, true))
-    watch__nap();
+  int error = next__enter(watch);
+  if (error)
+    return runner_answer(error, 0);
   int64_t told = watch->closing ? runner_answer(OVIO_ECANCELED, 0)
                                 : watch__tell(watch, event);
   struct target *leaving = watch__leaving(watch);

@@ -675,8 +675,8 @@ struct ovio_event {
   unsigned kind;        /* enum ovio_event_kind */
   int number;           /* ovio_watch_add()'s; 0: RESCAN of everything */
   void *user;           /* as given to it */
-  const char *path;     /* from what was added, "" for that itself; valid until
-                           the next call */
+  const char *path;     /* from what was added, by the system's separators; ""
+                           for that itself; valid until the next call */
   const char *old_path; /* of RENAMED, else NULL */
   uint32_t type;        /* OVIO_TYPE_DIRECTORY, or OVIO_TYPE_OTHER: not told */
 };

@@ -183,17 +183,6 @@ unsigned long test_threads_alive(void) {
 
 static char folder[512];
 
-const char *test_folder(void) {
-  if (folder[0])
-    return folder;
-  const char *parent = getenv("TMPDIR");
-  snprintf(folder, sizeof folder, "%s/ovio-test-%ld", parent ? parent : "/tmp",
-           (long)getpid());
-  if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-    folder[0] = 0;
-  return folder;
-}
-
 static void remove_tree(const char *path) {
   DIR *dir = opendir(path);
   if (!dir)
@@ -209,6 +198,18 @@ static void remove_tree(const char *path) {
   }
   closedir(dir);
   rmdir(path);
+}
+
+const char *test_folder(void) {
+  if (folder[0])
+    return folder;
+  const char *parent = getenv("TMPDIR");
+  snprintf(folder, sizeof folder, "%s/ovio-test-%ld", parent ? parent : "/tmp",
+           (long)getpid());
+  remove_tree(folder); /* a killed process had the same number */
+  if (mkdir(folder, 0700) != 0)
+    folder[0] = 0;
+  return folder;
 }
 
 void test_folder_remove(void) {

@@ -243,21 +243,6 @@ unsigned long test_threads_alive(void) {
 
 static char folder[MAX_PATH + 64];
 
-const char *test_folder(void) {
-  wchar_t parent[MAX_PATH + 1];
-  wchar_t wide[WIDE_MAX];
-  if (folder[0])
-    return folder;
-  if (!GetTempPathW(MAX_PATH + 1, parent))
-    return "";
-  snprintf(folder, sizeof folder, "%lsovio-test-%lu", parent,
-           GetCurrentProcessId());
-  if (!CreateDirectoryW(wide_path(folder, wide), NULL) &&
-      GetLastError() != ERROR_ALREADY_EXISTS)
-    folder[0] = 0;
-  return folder;
-}
-
 /* `path` has room for WIDE_MAX characters. */
 static void remove_tree(wchar_t *path) {
   WIN32_FIND_DATAW found;
@@ -280,6 +265,22 @@ static void remove_tree(wchar_t *path) {
     FindClose(find);
   path[end] = 0;
   RemoveDirectoryW(path);
+}
+
+const char *test_folder(void) {
+  wchar_t parent[MAX_PATH + 1];
+  wchar_t wide[WIDE_MAX];
+  if (folder[0])
+    return folder;
+  if (!GetTempPathW(MAX_PATH + 1, parent))
+    return "";
+  snprintf(folder, sizeof folder, "%lsovio-test-%lu", parent,
+           GetCurrentProcessId());
+  wide_path(folder, wide);
+  remove_tree(wide); /* a killed process had the same number */
+  if (!CreateDirectoryW(wide, NULL))
+    folder[0] = 0;
+  return folder;
 }
 
 void test_folder_remove(void) {

@@ -42,6 +42,14 @@ static bool is_event(const struct ovio_event *event, unsigned kind,
   return false;
 }
 
+#define CREATE(watch)                                                          \
+  do {                                                                         \
+    int create_error = ovio_watch_create(&(watch));                            \
+    if (create_error == OVIO_ENOTSUP)                                          \
+      SKIP("this system has no inotify");                                      \
+    TRY_EQ(create_error, 0);                                                   \
+  } while (0)
+
 #define NEXT(watch, event, kind, path)                                         \
   do {                                                                         \
     TRY_EQ(next_name_event(watch, event), 0);                                  \
@@ -53,7 +61,7 @@ static void test_what_happens_to_files(struct test *test) {
   struct ovio_event event;
   int mark;
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "plain", ""), 0700), 0);
-  TRY_EQ(ovio_watch_create(&watch), 0);
+  CREATE(watch);
   int number = ovio_watch_add(watch, in_folder(test, "plain", ""), 0, &mark);
   TRY(number > 0);
   TRY_EQ(write_file(in_folder(test, "plain", "a"), "abc"), 0);
@@ -82,7 +90,7 @@ static void test_writing(struct test *test) {
   const char *path = in_folder(test, "writing", "a");
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "writing", ""), 0700), 0);
   TRY_EQ(write_file(path, "abc"), 0);
-  TRY_EQ(ovio_watch_create(&watch), 0);
+  CREATE(watch);
   TRY(ovio_watch_add(watch, in_folder(test, "writing", ""), 0, NULL) > 0);
   TRY_EQ(write_file(path, "abcdef"), 0);
   do {
@@ -99,7 +107,7 @@ static void test_in_and_out(struct test *test) {
   struct ovio_event event;
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "inside", ""), 0700), 0);
   TRY_EQ(write_file(in_folder(test, "outside", ""), "abc"), 0);
-  TRY_EQ(ovio_watch_create(&watch), 0);
+  CREATE(watch);
   TRY(ovio_watch_add(watch, in_folder(test, "inside", ""), 0, NULL) > 0);
   TRY_EQ(ovio_rename(NULL, in_folder(test, "outside", ""), NULL,
                      in_folder(test, "inside", "a"), 0),
@@ -138,7 +146,7 @@ static void test_tree_that_grows(struct test *test) {
   struct ovio_watch *watch;
   struct ovio_event event;
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "tree", ""), 0700), 0);
-  TRY_EQ(ovio_watch_create(&watch), 0);
+  CREATE(watch);
   TRY(ovio_watch_add(watch, in_folder(test, "tree", ""), OVIO_WATCH_TREE,
                      NULL) > 0);
   for (int at = 0; at < 3; at++)
@@ -163,7 +171,7 @@ static void test_tree_that_was_there(struct test *test) {
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "old", ""), 0700), 0);
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "old", "a"), 0700), 0);
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "old", "a/b"), 0700), 0);
-  TRY_EQ(ovio_watch_create(&watch), 0);
+  CREATE(watch);
   TRY(ovio_watch_add(watch, in_folder(test, "old", ""), OVIO_WATCH_TREE, NULL) >
       0);
   TRY_EQ(write_file(in_folder(test, "old", "a/b/late"), "abc"), 0);
@@ -187,7 +195,7 @@ static void test_one_file(struct test *test) {
   const char *path = in_folder(test, "file", "a");
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "file", ""), 0700), 0);
   TRY_EQ(write_file(path, "abc"), 0);
-  TRY_EQ(ovio_watch_create(&watch), 0);
+  CREATE(watch);
   TRY(ovio_watch_add(watch, path, 0, NULL) > 0);
   TRY_EQ(write_file(in_folder(test, "file", "aa"), "abc"), 0);
   TRY_EQ(ovio_unlink(NULL, path), 0);
@@ -212,7 +220,7 @@ static void test_two_who_watch_the_same(struct test *test) {
   TRY_EQ(ovio_mkdir(NULL, folder, 0700), 0);
   int numbers[2];
   for (int at = 0; at < 2; at++) {
-    TRY_EQ(ovio_watch_create(&watches[at]), 0);
+    CREATE(watches[at]);
     numbers[at] = ovio_watch_add(watches[0], folder, 0, NULL);
     TRY(numbers[at] > 0);
   }
@@ -249,7 +257,7 @@ static void test_root_that_goes(struct test *test) {
   if (test_is_wine())
     SKIP("Wine says nothing when the watched directory goes");
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "root", ""), 0700), 0);
-  TRY_EQ(ovio_watch_create(&watch), 0);
+  CREATE(watch);
   TRY(ovio_watch_add(watch, in_folder(test, "root", ""), 0, NULL) > 0);
   TRY_EQ(ovio_rmdir(NULL, in_folder(test, "root", "")), 0);
   NEXT(watch, &event, OVIO_EVENT_DELETED, "");
@@ -266,7 +274,7 @@ static void test_many_at_once(struct test *test) {
   int left = MANY;
   memset(seen, 0, sizeof seen);
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "many", ""), 0700), 0);
-  TRY_EQ(ovio_watch_create(&watch), 0);
+  CREATE(watch);
   TRY(ovio_watch_add(watch, in_folder(test, "many", ""), 0, NULL) > 0);
   for (int at = 0; at < MANY; at++) {
     snprintf(name, sizeof name, "%d", at);
@@ -274,7 +282,9 @@ static void test_many_at_once(struct test *test) {
   }
   while (left > 0 && event.kind != OVIO_EVENT_RESCAN) {
     TRY_EQ(ovio_watch_next(watch, &event), 0);
-    int at = event.kind == OVIO_EVENT_CREATED ? atoi(event.path) : -1;
+    int at = event.kind == OVIO_EVENT_CREATED
+                 ? (int)strtol(event.path, NULL, 10)
+                 : -1;
     if (at >= 0 && !seen[at]) {
       seen[at] = true;
       left--;
@@ -304,7 +314,7 @@ static void test_close_ends_the_wait(struct test *test) {
   struct watcher watcher = {.result = 1};
   struct ovio_event event;
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "closed", ""), 0700), 0);
-  TRY_EQ(ovio_watch_create(&watcher.watch), 0);
+  CREATE(watcher.watch);
   TRY(companion_start(test, &companion, wait_for_an_event, &watcher));
   TRY_EQ(ovio_sleep(5 * MS), 0);
   AWAIT(atomic_load(&watcher.state) == 1);
@@ -324,7 +334,7 @@ static void test_added_while_somebody_waits(struct test *test) {
   struct companion companion;
   struct watcher watcher = {.result = 1};
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "added", ""), 0700), 0);
-  TRY_EQ(ovio_watch_create(&watcher.watch), 0);
+  CREATE(watcher.watch);
   TRY(companion_start(test, &companion, wait_for_an_event, &watcher));
   TRY_EQ(ovio_sleep(5 * MS), 0);
   TRY(ovio_watch_add(watcher.watch, in_folder(test, "added", ""), 0, NULL) > 0);
@@ -346,7 +356,7 @@ static void test_deadline_and_cancel(struct test *test) {
   struct watcher watcher = {.result = 1};
   struct ovio_event event;
   TRY_EQ(ovio_mkdir(NULL, in_folder(test, "late", ""), 0700), 0);
-  TRY_EQ(ovio_watch_create(&watcher.watch), 0);
+  CREATE(watcher.watch);
   TRY(ovio_watch_add(watcher.watch, in_folder(test, "late", ""), 0, NULL) > 0);
   ovio_group_init(&group);
   TRY_EQ(ovio_group_spawn(&group, test->loop, wait_a_moment, &watcher), 0);
@@ -363,12 +373,160 @@ static void test_deadline_and_cancel(struct test *test) {
   TRY_EQ(ovio_watch_close(watcher.watch), 0);
 }
 
+/* ---- in a callback ---- */
+
+struct callback {
+  struct ovio_watch *watch;
+  struct ovio_op op;
+  const char *folder;
+  int first; /* results, while nobody else uses it */
+  int added;
+  int next;
+  int removed;
+  int closed;
+};
+
+static void use_it_in_a_callback(struct ovio_op *op, int64_t result) {
+  struct callback *self =
+      (struct callback *)(void *)((char *)op - offsetof(struct callback, op));
+  struct ovio_event event;
+  (void)result;
+  self->first = ovio_watch_next(self->watch, &event);
+  self->added = ovio_watch_add(self->watch, self->folder, 0, NULL);
+  self->next = ovio_watch_next(self->watch, &event);
+  self->removed = ovio_watch_remove(self->watch, 77);
+  self->closed = ovio_watch_close(self->watch);
+}
+
+/* What is there can be had, what has to be waited for not. */
+static void test_callback(struct test *test) {
+  struct ovio_loop *loop;
+  struct callback callback = {.folder = in_folder(test, "callback", "")};
+  CREATE(callback.watch);
+  TRY_EQ(ovio_mkdir(NULL, callback.folder, 0700), 0);
+  TRY(ovio_watch_add(callback.watch, callback.folder, 0, NULL) > 0);
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, "callback", "a"), 0700), 0);
+  TRY_EQ(ovio_sleep(50 * MS), 0); /* Windows tells when it likes */
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  TRY_EQ(ovio_post(loop, &callback.op, use_it_in_a_callback), 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  TRY(callback.first == 0 || !test_is_posix());
+  TRY_EQ(callback.added, OVIO_EDEADLK);
+  TRY_EQ(callback.next, OVIO_EDEADLK);
+  TRY_EQ(callback.removed, OVIO_ENOENT);
+  TRY_EQ(callback.closed, 0);
+}
+
+static void close_it_in_a_callback(struct ovio_op *op, int64_t result) {
+  struct callback *self =
+      (struct callback *)(void *)((char *)op - offsetof(struct callback, op));
+  (void)result;
+  self->removed = ovio_watch_remove(self->watch, 1);
+  self->closed = ovio_watch_close(self->watch);
+}
+
+static void test_callback_beside_one_who_waits(struct test *test) {
+  struct companion companion;
+  struct ovio_loop *loop;
+  struct callback callback = {.closed = 1};
+  struct watcher watcher = {.result = 1};
+  CREATE(callback.watch);
+  watcher.watch = callback.watch;
+  TRY(companion_start(test, &companion, wait_for_an_event, &watcher));
+  AWAIT(atomic_load(&watcher.state) == 1);
+  TRY_EQ(ovio_sleep(20 * MS), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  TRY_EQ(ovio_post(loop, &callback.op, close_it_in_a_callback), 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  TRY_EQ(callback.removed, OVIO_EDEADLK);
+  TRY_EQ(callback.closed, OVIO_EDEADLK);
+  TRY_EQ(ovio_watch_close(callback.watch), 0);
+  companion_join(&companion);
+  TRY_EQ(watcher.result, OVIO_ECANCELED);
+}
+
+/* ---- bad input ---- */
+
+static void test_what_cannot_be_watched(struct test *test) {
+  struct ovio_watch *watch;
+  static char long_path[70000];
+  memset(long_path, 'a', sizeof long_path - 1);
+  CREATE(watch);
+  TRY_EQ(write_file(test_path("plain-file"), ""), 0);
+  int beneath_a_file =
+      ovio_watch_add(watch, test_path("plain-file/a"), 0, NULL);
+  TRY(beneath_a_file == OVIO_ENOTDIR || beneath_a_file == OVIO_ENOENT);
+  TRY_EQ(ovio_watch_add(watch, long_path, 0, NULL), OVIO_ENAMETOOLONG);
+  TRY_EQ(
+      ovio_watch_add(watch, test_path("no-such/file"), OVIO_WATCH_TREE, NULL),
+      OVIO_ENOENT);
+  TRY_EQ(ovio_watch_close(watch), 0);
+}
+
+/* Out of memory at each of its places: an error, and it works again after. */
+static void test_no_memory(struct test *test) {
+  struct ovio_event event;
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, "memory", ""), 0700), 0);
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, "memory", "a"), 0700), 0);
+  TRY_EQ(write_file(in_folder(test, "memory", "a/b"), ""), 0);
+  for (unsigned long at = 1, failed = 1; failed; at++) {
+    struct ovio_watch *watch = NULL;
+    TRY(at < 1000);
+    memory_fail_at = at;
+    int error = ovio_watch_create(&watch);
+    if (error == OVIO_ENOTSUP)
+      SKIP("this system has no inotify");
+    int number = error ? error
+                       : ovio_watch_add(watch, in_folder(test, "memory", ""),
+                                        OVIO_WATCH_TREE, NULL);
+    failed = memory_fail_at == 0;
+    memory_fail_at = 0;
+    TRY(!error || error == OVIO_ENOMEM);
+    TRY(number > 0 || (failed && number == OVIO_ENOMEM));
+    if (number > 0) {
+      TRY_EQ(ovio_mkdir(NULL, in_folder(test, "memory", "c"), 0700), 0);
+      NEXT(watch, &event, OVIO_EVENT_CREATED, "c");
+      TRY_EQ(ovio_rmdir(NULL, in_folder(test, "memory", "c")), 0);
+    }
+    if (watch)
+      TRY_EQ(ovio_watch_close(watch), 0);
+  }
+}
+
+static void test_no_memory_for_an_event(struct test *test) {
+  struct ovio_watch *watch;
+  struct ovio_event event;
+  const char *a = in_folder(test, "thin", "a");
+  const char *b = in_folder(test, "thin", "b");
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, "thin", ""), 0700), 0);
+  CREATE(watch);
+  TRY(ovio_watch_add(watch, in_folder(test, "thin", ""), OVIO_WATCH_TREE,
+                     NULL) > 0);
+  for (unsigned long at = 1; at < 10; at++) {
+    TRY_EQ(ovio_mkdir(NULL, a, 0700), 0);
+    TRY_EQ(ovio_rename(NULL, a, NULL, b, 0), 0);
+    TRY_EQ(ovio_rmdir(NULL, b), 0);
+    int error = 0;
+    memory_fail_at = at;
+    do {
+      error = ovio_watch_next(watch, &event);
+      if (error)
+        memory_fail_at = 0;
+      TRY(error == 0 || error == OVIO_ENOMEM);
+    } while (error || event.kind != OVIO_EVENT_DELETED);
+    memory_fail_at = 0;
+  }
+  TRY_EQ(ovio_watch_close(watch), 0);
+}
+
 static void test_bad_arguments(struct test *test) {
   struct ovio_watch *watch;
   struct ovio_event event;
   TRY_EQ(ovio_watch_create(NULL), OVIO_EINVAL);
   TRY_EQ(ovio_watch_close(NULL), OVIO_EINVAL);
-  TRY_EQ(ovio_watch_create(&watch), 0);
+  CREATE(watch);
   TRY_EQ(ovio_watch_add(NULL, ".", 0, NULL), OVIO_EINVAL);
   TRY_EQ(ovio_watch_add(watch, NULL, 0, NULL), OVIO_EINVAL);
   TRY_EQ(ovio_watch_add(watch, ".", 8, NULL), OVIO_EINVAL);
@@ -395,6 +553,12 @@ int main(void) {
       TEST(test_close_ends_the_wait),
       TEST(test_added_while_somebody_waits),
       TEST_LOOP(test_deadline_and_cancel, "a plain thread has neither"),
+      TEST_ENGINES(test_callback),
+      TEST_PLAIN(test_callback_beside_one_who_waits,
+                 "the one who waits is a thread"),
+      TEST(test_what_cannot_be_watched),
+      TEST(test_no_memory),
+      TEST(test_no_memory_for_an_event),
       TEST(test_bad_arguments),
   };
   return test_main(cases, sizeof cases / sizeof *cases);
