@@ -406,7 +406,7 @@ enum os_change_kind {
   OS_CHANGE_MODIFIED,
   OS_CHANGE_WRITTEN,
   OS_CHANGE_DELETED,
-  OS_CHANGE_FROM, /* the two halves of a renaming, with one cookie */
+  OS_CHANGE_FROM, /* the halves of a renaming: one cookie, if not 0 */
   OS_CHANGE_TO,
   OS_CHANGE_LOST, /* the system has lost some; root NULL: of any */
   OS_CHANGE_GONE  /* the root itself; nothing more comes of it */

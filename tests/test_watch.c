@@ -135,6 +135,8 @@ static bool await_all(struct ovio_watch *watch, const char *const *paths,
         *c = *c == '\\' ? '/' : *c;
       if (event.kind == OVIO_EVENT_CREATED && strcmp(text, paths[at]) == 0)
         seen |= 1u << at;
+      if (strstr(text, "b/unseen"))
+        return false;
     }
   }
   return true;
@@ -249,6 +251,66 @@ static void test_two_who_watch_the_same(struct test *test) {
   TRY_EQ(event.number, numbers[1]);
   TRY_EQ(ovio_watch_close(watches[0]), 0);
   TRY_EQ(ovio_watch_close(watches[1]), 0);
+}
+
+/* What is taken out has had something to tell. */
+static void test_removed_before_it_is_told(struct test *test) {
+  struct ovio_watch *watch;
+  struct ovio_event event;
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, "short", ""), 0700), 0);
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, "long", ""), 0700), 0);
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, "short", "a"), 0700), 0);
+  CREATE(watch);
+  int number = ovio_watch_add(watch, in_folder(test, "short", ""), 0, NULL);
+  int other = ovio_watch_add(watch, in_folder(test, "long", ""), 0, NULL);
+  TRY(number > 0 && other > 0);
+  TRY_EQ(ovio_rename(NULL, in_folder(test, "short", "a"), NULL,
+                     in_folder(test, "elsewhere", ""), 0),
+         0);
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, "short", "b"), 0700), 0);
+  NEXT(watch, &event, OVIO_EVENT_DELETED, "a"); /* "b" is under way */
+  TRY_EQ(event.number, number);
+  TRY_EQ(ovio_watch_remove(watch, number), 0);
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, "long", "c"), 0700), 0);
+  NEXT(watch, &event, OVIO_EVENT_CREATED, "c");
+  TRY_EQ(event.number, other);
+  TRY_EQ(ovio_watch_close(watch), 0);
+}
+
+/* The same for what was found in a new directory; the others' is not lost. */
+static void added_under_way(struct test *test, const char *folder,
+                            bool removed) {
+  static const char *const found[] = {"a/b", "a/b/c"};
+  struct ovio_watch *watch;
+  struct ovio_event event;
+  int numbers[3];
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, folder, ""), 0700), 0);
+  CREATE(watch);
+  for (int at = 0; at < 2; at++) {
+    numbers[at] = ovio_watch_add(watch, in_folder(test, folder, ""),
+                                 OVIO_WATCH_TREE, NULL);
+    TRY(numbers[at] > 0);
+  }
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, folder, "a"), 0700), 0);
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, folder, "a/b"), 0700), 0);
+  TRY_EQ(ovio_mkdir(NULL, in_folder(test, folder, "a/b/c"), 0700), 0);
+  NEXT(watch, &event, OVIO_EVENT_CREATED, "a");
+  int gone = event.number == numbers[0] ? 0 : 1;
+  numbers[2] = ovio_watch_add(watch, in_folder(test, folder, "a/b"),
+                              OVIO_WATCH_TREE, NULL);
+  TRY(numbers[2] > 0);
+  if (removed)
+    TRY_EQ(ovio_watch_remove(watch, numbers[gone]), 0);
+  TRY(await_all(watch, found, 2));
+  TRY_EQ(ovio_watch_close(watch), 0);
+}
+
+static void test_added_under_way(struct test *test) {
+  added_under_way(test, "way", false);
+}
+
+static void test_removed_under_way(struct test *test) {
+  added_under_way(test, "ways", true);
 }
 
 static void test_root_that_goes(struct test *test) {
@@ -548,6 +610,9 @@ int main(void) {
       TEST(test_tree_that_was_there),
       TEST(test_one_file),
       TEST(test_two_who_watch_the_same),
+      TEST(test_removed_before_it_is_told),
+      TEST(test_added_under_way),
+      TEST(test_removed_under_way),
       TEST(test_root_that_goes),
       TEST(test_many_at_once),
       TEST(test_close_ends_the_wait),

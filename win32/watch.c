@@ -34,7 +34,6 @@ struct os_watch {
   HANDLE wake;
   struct folder *folders;
   unsigned count;
-  uint32_t cookie; /* of the last renaming */
   char *told;
 };
 
@@ -221,11 +220,7 @@ static struct os_result watch__tell(struct os_watch *watch,
   (void)native_text(name, units, path, room);
   memory_free(watch->told);
   watch->told = path;
-  watch->cookie += kind == OS_CHANGE_FROM;
-  *out = (struct os_change){.kind = kind,
-                            .root = folder->root,
-                            .path = path,
-                            .cookie = watch->cookie};
+  *out = (struct os_change){.kind = kind, .root = folder->root, .path = path};
   return (struct os_result){1, 0};
 }
 
