@@ -142,7 +142,8 @@ enum os_trait {
                                     os_file_transfer_try() is worth a call */
   OS_TRAIT_CONSOLE = 1u << 11,   /* Windows: UTF-8 to and from UTF-16 */
   OS_TRAIT_MESSAGE = 1u << 12,   /* a write is a message, never cut in two */
-  OS_TRAIT_LISTENER = 1u << 13   /* of os_pipe_listen(): for accepting only */
+  OS_TRAIT_LISTENER = 1u << 13,  /* of os_pipe_listen(): for accepting only */
+  OS_TRAIT_PROCESS = 1u << 14    /* Windows: a process, for its end only */
 };
 
 /* What the system knows of an open file. */
@@ -352,7 +353,7 @@ struct os_process {
   uint64_t id;
   void *spare;   /* POSIX: what close needs to let it go on; NULL: collected */
   bool killed;   /* Windows: by os_process_kill() */
-  bool pollable; /* POSIX: the handle gets readable at its end */
+  bool pollable; /* the handle gets readable at its end */
 };
 
 /* What it is to be. All strings are non-empty, the vectors end in NULL. */

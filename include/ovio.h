@@ -805,10 +805,11 @@ OVIO_API int ovio_spawn_process(struct ovio_process *process,
  * (NULL: nowhere). May be asked again, also by several at once: all get the
  * same answer. The pipes may hold more of its output still. Cancel and deadline
  * end the wait and leave the child alone. Other children are never looked at.
- * Thread: plain or task (a worker waits, one for each); a callback gets
- * OVIO_EDEADLK. Errors: EBADF (none), ENOENT (POSIX: other code has taken the
- * status, or SIGCHLD is ignored).
- * System: pidfd_open(2), poll(2), waitid(2); WaitForMultipleObjects. */
+ * Thread: plain or task (no worker waits, but where there is no pidfd); a
+ * callback gets OVIO_EDEADLK. Errors: EBADF (none), ENOENT (POSIX: other code
+ * has taken the status, or SIGCHLD is ignored), ECANCELED, ETIMEDOUT, ENOMEM.
+ * System: pidfd_open(2), poll(2), waitid(2); RegisterWaitForSingleObject,
+ * WaitForSingleObject. */
 OVIO_API int ovio_process_wait(struct ovio_process *process,
                                struct ovio_exit *out);
 
@@ -1121,11 +1122,12 @@ OVIO_API int ovio_pipe_shutdown(struct ovio_file *file);
  * returns. A reader, a writer, and an ovio_file of the same handle may wait at
  * the same time.
  *   handle  POSIX: any descriptor that poll(2) knows; a file of a disk is
- * always ready. Windows: a socket (a worker waits); OVIO_ENOTSUP for others.
+ * always ready. Windows: a socket (a worker waits), or a process, which is
+ * ready when it has ended; OVIO_ENOTSUP for others.
  * Thread: plain or task; a callback gets OVIO_EDEADLK: use ovio_start_wait_*().
  * Errors: EBADF, ENOTSUP, ECANCELED, ETIMEDOUT, ENOMEM.
- * System: poll(2), epoll(7); WSAPoll, whose results for a connect that fails
- * are right since Windows 10 2004. */
+ * System: poll(2), epoll(7); RegisterWaitForSingleObject; WSAPoll, whose
+ * results for a connect that fails are right since Windows 10 2004. */
 OVIO_API int ovio_wait_readable(ovio_handle handle);
 OVIO_API int ovio_wait_writable(ovio_handle handle);
 

@@ -183,12 +183,30 @@ void test_unreserve(void *memory, size_t length) {
   VirtualFree(memory, 0, MEM_RELEASE);
 }
 
+static void CALLBACK on_never(void *context, BOOLEAN timed_out) {
+  (void)context;
+  (void)timed_out;
+}
+
+/* The system's thread for waits of others lives on for some seconds after the
+ * last one: it is kept alive by one that never ends. */
+static void keep_wait_thread(void) {
+  static HANDLE never;
+  static HANDLE wait;
+  if (never)
+    return;
+  never = CreateEventW(NULL, TRUE, FALSE, NULL);
+  RegisterWaitForSingleObject(&wait, never, on_never, NULL, INFINITE,
+                              WT_EXECUTEINWAITTHREAD | WT_EXECUTEONLYONCE);
+}
+
 /* Looked for one by one, lowest first as both systems give them out: Wine 8
  * answers GetProcessHandleCount with 0, and its server crashes when asked for
  * SystemHandleInformation while another process has no handle yet
  * (docs/wine.md). Less the events that the library keeps for synchronous
  * calls: their number is that of the most calls at once. */
 unsigned long test_handles_open(void) {
+  keep_wait_thread();
   enum { STEP = 4, GAP = 256 * STEP };
   unsigned long count = 0;
   uintptr_t last = 0;
@@ -231,6 +249,7 @@ bool test_is_childless(void) {
 }
 
 unsigned long test_threads_alive(void) {
+  keep_wait_thread();
   HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
   THREADENTRY32 entry = {.dwSize = sizeof entry};
   unsigned long count = 0;

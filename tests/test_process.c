@@ -199,6 +199,49 @@ static void test_two_waiters(struct test *test) {
   TRY(test_is_childless());
 }
 
+struct two_children {
+  struct child children[2];
+  struct ovio_process processes[2];
+  struct ovio_file input; /* of the first one, which ends with it */
+  struct waiting waiting[2];
+};
+
+static void wait_for_the_first(void *argument) {
+  struct two_children *two = argument;
+  wait_for_it(&two->waiting[0]);
+}
+
+static void wait_for_the_second(void *argument) {
+  struct two_children *two = argument;
+  wait_for_it(&two->waiting[1]);
+  ovio_close(&two->input);
+}
+
+/* With one worker in all: a wait that had it would keep the others from it. */
+static void test_waits_take_no_worker(struct test *test) {
+  static struct two_children two;
+  struct ovio_loop_options options = {.size = sizeof options, .max_workers = 1};
+  struct ovio_loop *loop;
+  child_prepare(&two.children[0], "echo", NULL, NULL);
+  child_prepare(&two.children[1], "say", "", NULL);
+  two.children[0].options.input =
+      (struct ovio_process_stream){OVIO_PROCESS_PIPE, &two.input};
+  for (int at = 0; at < 2; at++) {
+    TRY_EQ(ovio_spawn_process(&two.processes[at], &two.children[at].options),
+           0);
+    two.waiting[at] = (struct waiting){&two.processes[at], {9, 9}, 1};
+  }
+  TRY_EQ(test_loop_create(test, &loop, &options), 0);
+  TRY_EQ(ovio_spawn(loop, wait_for_the_first, &two), 0);
+  TRY_EQ(ovio_spawn(loop, wait_for_the_second, &two), 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  for (int at = 0; at < 2; at++) {
+    TRY_EQ(two.waiting[at].result, 0);
+    TRY_EQ(ovio_process_close(&two.processes[at]), 0);
+  }
+}
+
 static void test_two_threads_wait(struct test *test) {
   struct child child;
   struct ovio_process process;
@@ -755,6 +798,7 @@ int main(int argc, char **argv) {
       TEST(test_close_lets_it_run),
       TEST_LOOP(test_deadline_leaves_it_alone, "only tasks have deadlines"),
       TEST_LOOP(test_cancel_leaves_it_alone, "only tasks are cancelled"),
+      TEST_ENGINES(test_waits_take_no_worker),
       TEST_LOOP(test_two_waiters, "threads: test_two_threads_wait"),
       TEST_PLAIN(test_two_threads_wait, "tasks: test_two_waiters"),
       TEST(test_bad_arguments),

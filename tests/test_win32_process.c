@@ -136,8 +136,49 @@ static BOOL WINAPI shim_TerminateProcess(HANDLE process, UINT code) {
   return FALSE;
 }
 
+/* ---- waits ---- */
+
+static struct {
+  WAITORTIMERCALLBACK callback;
+  void *context;
+  HANDLE object;
+  atomic_int signalled;
+  atomic_bool refused; /* the registration */
+  atomic_bool race;    /* the object is signalled just before the end */
+} registered;
+
+static void CALLBACK on_signal(void *context, BOOLEAN timed_out) {
+  registered.callback(context, timed_out);
+  atomic_fetch_add(&registered.signalled, 1);
+}
+
+static BOOL WINAPI shim_Register(PHANDLE wait, HANDLE object,
+                                 WAITORTIMERCALLBACK callback, void *context,
+                                 ULONG time, ULONG flags) {
+  if (registered.refused) {
+    SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+    return FALSE;
+  }
+  registered.callback = callback;
+  registered.context = context;
+  registered.object = object;
+  return real.RegisterWaitForSingleObject(wait, object, on_signal, context,
+                                          time, flags);
+}
+
+static BOOL WINAPI shim_Unregister(HANDLE wait, HANDLE event) {
+  if (atomic_exchange(&registered.race, false)) {
+    real.TerminateProcess(registered.object, 7);
+    while (!atomic_load(&registered.signalled))
+      Sleep(1);
+  }
+  return real.UnregisterWaitEx(wait, event);
+}
+
 static void shim_install(void) {
   real = native;
+  native.RegisterWaitForSingleObject = shim_Register;
+  native.UnregisterWaitEx = shim_Unregister;
   native.TerminateProcess = shim_TerminateProcess;
   native.CreateFileW = shim_CreateFileW;
   native.CreateNamedPipeW = shim_CreateNamedPipeW;
@@ -247,6 +288,55 @@ static void test_killed_while_it_dies(struct test *test) {
   TRY_EQ(end.code, 3);
   TRY_EQ(end.signal, 0);
   TRY_EQ(ovio_process_close(&process), 0);
+}
+
+/* ---- waits ---- */
+
+struct waiter {
+  struct ovio_process process;
+  struct ovio_exit end;
+  int result;
+};
+
+static void wait_for_it(void *argument) {
+  struct waiter *self = argument;
+  self->result = ovio_process_wait(&self->process, &self->end);
+}
+
+static void test_wait_is_refused(struct test *test) {
+  struct child child;
+  struct waiter waiter = {.end = {9, 9}};
+  child_prepare(&child, "sleep", "", NULL);
+  TRY_EQ(ovio_spawn_process(&waiter.process, &child.options), 0);
+  registered.refused = true;
+  wait_for_it(&waiter);
+  registered.refused = false;
+  TRY_EQ(waiter.result, OVIO_ENOMEM);
+  TRY_EQ(ovio_process_kill(&waiter.process, OVIO_KILL_FORCE), 0);
+  wait_for_it(&waiter);
+  TRY_EQ(waiter.result, 0);
+  TRY(waiter.end.signal != 0);
+  TRY_EQ(ovio_process_close(&waiter.process), 0);
+}
+
+/* It ends while its wait is being cancelled: that counts, and comes once. */
+static void test_ends_while_cancelled(struct test *test) {
+  struct child child;
+  struct waiter waiter = {.end = {9, 9}};
+  struct ovio_group group;
+  child_prepare(&child, "sleep", "", NULL);
+  TRY_EQ(ovio_spawn_process(&waiter.process, &child.options), 0);
+  ovio_group_init(&group);
+  TRY_EQ(ovio_group_spawn(&group, test->loop, wait_for_it, &waiter), 0);
+  TRY_EQ(ovio_sleep(5000000), 0);
+  registered.signalled = 0;
+  registered.race = true;
+  ovio_group_cancel(&group);
+  ovio_group_wait(&group);
+  TRY_EQ(registered.signalled, 1);
+  TRY_EQ(waiter.result, 0);
+  TRY_EQ(waiter.end.code, 7);
+  TRY_EQ(ovio_process_close(&waiter.process), 0);
 }
 
 /* ---- streams that this process has not ---- */
@@ -367,6 +457,8 @@ int main(int argc, char **argv) {
       TEST(test_list_is_as_windows_wants_it),
       TEST(test_names_of_refusals),
       TEST(test_killed_while_it_dies),
+      TEST_LOOP(test_wait_is_refused, "a plain thread waits by itself"),
+      TEST_LOOP(test_ends_while_cancelled, "a plain thread waits by itself"),
       TEST_PLAIN(test_without_streams, "changes the process's streams"),
       TEST(test_batch_file),
       TEST(test_search),

@@ -16,6 +16,10 @@
  * AGAIN. A read of a pipe that succeeds with 0 bytes was an empty message, not
  * the end. It is started again here, unless it was cancelled.
  *
+ * WAITS. What has to be waited for as an object, a process, is given to the
+ * thread pool's wait thread, which sends the packet when it is signalled. From
+ * its registration until UnregisterWaitEx() has returned it may touch the io.
+ *
  * The loop's thread owns all but the handle and `woken`. */
 #include "win32/side.h"
 
@@ -29,6 +33,8 @@ enum { BUCKETS = 1024, BATCH_MAX = 64 };
 struct pending {
   OVERLAPPED overlapped;
   struct os_io *next; /* of the same bucket */
+  HANDLE port;        /* of a wait; NULL: none is registered */
+  HANDLE wait;
   bool cancelled;
 };
 
@@ -118,6 +124,8 @@ int os_port_bind(struct os_port *port, struct os_file *file) {
   HANDLE handle = (HANDLE)file->handle;
   if (!(file->traits & OS_TRAIT_PORTABLE))
     return OVIO_ENOTSUP;
+  if (file->traits & OS_TRAIT_PROCESS)
+    return 0;
   /* In this order: where the handle is bound to somebody else's port, it fails,
    * and skip mode would have taken that owner's packets away. */
   if (!native.CreateIoCompletionPort(handle, port->handle, PORT_KEY, 0))
@@ -169,8 +177,50 @@ static BOOL port__call(struct os_io *io) {
                          (DWORD)transfer->iov->iov_len, NULL, overlapped);
 }
 
+/* Posting fails only for want of memory, and then the loop would sleep on: so
+ * it is tried again, for some seconds. */
+static bool port__post(HANDLE port, ULONG_PTR key, OVERLAPPED *overlapped) {
+  for (int round = 0; round < 5000; round++) {
+    if (native.PostQueuedCompletionStatus(port, 0, key, overlapped))
+      return true;
+    Sleep(1);
+  }
+  return false;
+}
+
+/* On the wait thread. */
+static void CALLBACK port__on_signal(void *context, BOOLEAN timed_out) {
+  struct pending *pending = pending__of(context);
+  (void)timed_out;
+  pending->overlapped.Internal = 0; /* STATUS_SUCCESS */
+  (void)port__post(pending->port, PORT_KEY, &pending->overlapped);
+}
+
+static bool port__start_wait(struct os_port *port, struct os_io *io) {
+  struct pending *pending = pending__of(io);
+  *pending = (struct pending){.port = port->handle};
+  pending->overlapped.Internal = (ULONG_PTR)NATIVE_STATUS_PENDING;
+  port__insert(port, io);
+  if (native.RegisterWaitForSingleObject(
+          &pending->wait, (HANDLE)io->transfer.file->handle, port__on_signal,
+          io, INFINITE, WT_EXECUTEINWAITTHREAD | WT_EXECUTEONLYONCE))
+    return true;
+  io->result = native_last_failure();
+  port__remove(port, io);
+  return false;
+}
+
+/* Afterwards the wait thread leaves the io alone. */
+static void port__end_wait(struct pending *pending) {
+  if (pending->port)
+    native.UnregisterWaitEx(pending->wait, INVALID_HANDLE_VALUE);
+  pending->port = NULL;
+}
+
 bool os_port_start(struct os_port *port, struct os_io *io) {
   struct pending *pending = pending__of(io);
+  if (io->kind == OS_IO_READY)
+    return port__start_wait(port, io);
   for (;;) {
     *pending = (struct pending){.cancelled = false};
     port__set_offset(&pending->overlapped, io->transfer.offset);
@@ -191,8 +241,20 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
   }
 }
 
+/* Signalled in the meantime: its packet is in the port. */
+static bool port__cancel_wait(struct os_port *port, struct os_io *io) {
+  struct pending *pending = pending__of(io);
+  port__end_wait(pending);
+  if (pending->overlapped.Internal == 0)
+    return false;
+  port__remove(port, io);
+  io->result = native_failure(ERROR_OPERATION_ABORTED);
+  return true;
+}
+
 bool os_port_cancel(struct os_port *port, struct os_io *io) {
-  (void)port;
+  if (io->kind == OS_IO_READY)
+    return port__cancel_wait(port, io);
   pending__of(io)->cancelled = true;
   /* ERROR_NOT_FOUND: its packet is on the way. */
   native.CancelIoEx((HANDLE)io->transfer.file->handle,
@@ -212,6 +274,11 @@ static bool port__complete(struct os_port *port, struct os_io *io) {
   if (status == NATIVE_STATUS_PENDING)
     return false;
   port__remove(port, io);
+  if (io->kind == OS_IO_READY) {
+    port__end_wait(pending);
+    io->result = (struct os_result){0, 0};
+    return true;
+  }
   if (io->kind == OS_IO_ACCEPT) {
     io->result =
         native_accept_outcome(status < 0 ? RtlNtStatusToDosError(status) : 0);
@@ -288,15 +355,9 @@ int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
   }
 }
 
-/* At most one packet at a time. Posting fails only for want of memory, and then
- * the loop would sleep on: so it is tried again, for some seconds. */
+/* At most one packet at a time. */
 void os_port_wake(struct os_port *port) {
-  if (atomic_exchange(&port->woken, true))
-    return;
-  for (int round = 0; round < 5000; round++) {
-    if (native.PostQueuedCompletionStatus(port->handle, 0, 0, NULL))
-      return;
-    Sleep(1);
-  }
-  atomic_store(&port->woken, false);
+  if (!atomic_exchange(&port->woken, true) &&
+      !port__post(port->handle, 0, NULL))
+    atomic_store(&port->woken, false);
 }

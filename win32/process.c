@@ -374,7 +374,8 @@ struct os_result os_process_spawn(struct os_process *process,
     return result;
   native.CloseHandle(made.hThread);
   *process = (struct os_process){.handle = (intptr_t)made.hProcess,
-                                 .id = made.dwProcessId};
+                                 .id = made.dwProcessId,
+                                 .pollable = true};
   return result;
 }
 
