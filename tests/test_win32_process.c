@@ -143,6 +143,7 @@ static struct {
   void *context;
   HANDLE object;
   atomic_int signalled;
+  atomic_int alive;    /* registrations */
   atomic_bool refused; /* the registration */
   atomic_bool race;    /* the object is signalled just before the end */
 } registered;
@@ -162,6 +163,7 @@ static BOOL WINAPI shim_Register(PHANDLE wait, HANDLE object,
   registered.callback = callback;
   registered.context = context;
   registered.object = object;
+  atomic_fetch_add(&registered.alive, 1);
   return real.RegisterWaitForSingleObject(wait, object, on_signal, context,
                                           time, flags);
 }
@@ -172,6 +174,7 @@ static BOOL WINAPI shim_Unregister(HANDLE wait, HANDLE event) {
     while (!atomic_load(&registered.signalled))
       Sleep(1);
   }
+  atomic_fetch_sub(&registered.alive, 1);
   return real.UnregisterWaitEx(wait, event);
 }
 
@@ -319,6 +322,20 @@ static void test_wait_is_refused(struct test *test) {
   TRY_EQ(ovio_process_close(&waiter.process), 0);
 }
 
+static void test_nothing_stays_registered(struct test *test) {
+  struct child child;
+  struct waiter waiter = {.end = {9, 9}};
+  child_prepare(&child, "exit", "3", NULL);
+  for (int round = 0; round < 5; round++) {
+    TRY_EQ(ovio_spawn_process(&waiter.process, &child.options), 0);
+    wait_for_it(&waiter);
+    TRY_EQ(waiter.result, 0);
+    TRY_EQ(waiter.end.code, 3);
+    TRY_EQ(registered.alive, 0);
+    TRY_EQ(ovio_process_close(&waiter.process), 0);
+  }
+}
+
 /* It ends while its wait is being cancelled: that counts, and comes once. */
 static void test_ends_while_cancelled(struct test *test) {
   struct child child;
@@ -458,6 +475,7 @@ int main(int argc, char **argv) {
       TEST(test_names_of_refusals),
       TEST(test_killed_while_it_dies),
       TEST_LOOP(test_wait_is_refused, "a plain thread waits by itself"),
+      TEST(test_nothing_stays_registered),
       TEST_LOOP(test_ends_while_cancelled, "a plain thread waits by itself"),
       TEST_PLAIN(test_without_streams, "changes the process's streams"),
       TEST(test_batch_file),
