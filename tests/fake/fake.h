@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* A system in memory: the third implementer of common/os.h.
+ *
+ * One real thread. What common/ starts as threads are contexts which run in
+ * slices, while the loop waits, and wherever a lock is taken. Which one, and
+ * for how long, is the generator's choice, as is all that this system may do
+ * as it likes: when an operation ends, how much of it, and with which error,
+ * what a cancel still finds, which wake-up has no cause. So a seed is a run.
+ *
+ * Time stands still, save where somebody waits for it.
+ *
+ * From posix/ come context.c with its switch and native.c, for a stack needs a
+ * mapping and an assembler, and error.c, which is a table. */
+#ifndef OVIO_TESTS_FAKE_H
+#define OVIO_TESTS_FAKE_H
+
+#include "common/check.h"
+#include "common/os.h"
+
+enum { FAKE_DISKS = 8, FAKE_DISK_MAX = 1 << 18, FAKE_HANDLES = 256 };
+
+/* What handles stand for. */
+struct fake_disk {
+  int64_t size;
+  uint8_t bytes[FAKE_DISK_MAX];
+};
+
+struct fake_pipe {
+  size_t room;
+  size_t used;
+  size_t at;
+  unsigned ends[2]; /* open handles of each */
+  uint8_t bytes[4096];
+};
+
+struct fake_handle {
+  bool open;
+  bool writes;
+  unsigned pending; /* ios of a port */
+  unsigned waiting; /* of these, by direction, on a stream: bits */
+  unsigned long faults;
+  struct fake_disk *disk; /* one of these two */
+  struct fake_pipe *pipe;
+};
+
+/* Begins anew. Nothing of the last run may be left: fake_is_empty(). */
+void fake_reset(uint64_t seed);
+bool fake_is_empty(void);
+uint64_t fake_random(void);
+bool fake_chance(unsigned percent);
+
+/* A generator of its own: the next number of *state. */
+uint64_t fake_next(uint64_t *state);
+
+struct fake_handle *fake_handle_of(const struct os_file *file);
+struct fake_disk *fake_disk_of(unsigned number);
+/* Errors that the handle has answered so far. */
+unsigned long fake_faults(intptr_t handle);
+/* Files without handles. */
+void fake_file_reset(void);
+bool fake_file_is_empty(void);
+
+/* One try to move bytes; OVIO_EWOULDBLOCK. */
+struct os_result fake_attempt(const struct os_transfer *transfer);
+
+/* Runs a slice of one of the threads; false: none could do anything. */
+bool fake_run_threads(void);
+bool fake_on_thread(void);
+/* Ends a slice. `idle`: nothing has come of it. */
+void fake_pause(bool idle);
+/* Lets time pass. */
+void fake_advance(int64_t to_ns);
+bool fake_waiter_is_raised(struct os_waiter *waiter);
+
+/* Says so and stops the process. */
+_Noreturn void fake_hang(const char *where);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* Files: disks of a number as their path ("3"), and pipes. A handle is an index
+ * and is never used twice in a row. What is moved is reported, no more and no
+ * less; when, how much, and with which error, the generator says. */
+#include "tests/fake/fake.h"
+
+#include <string.h>
+
+#include "common/memory.h"
+
+enum { RANGES = 64 };
+
+struct range {
+  const struct fake_handle *owner; /* NULL: free */
+  int64_t offset, end;
+  bool shared;
+};
+
+static struct fake_disk file__disks[FAKE_DISKS];
+static struct fake_handle file__handles[FAKE_HANDLES];
+static unsigned file__next;
+static unsigned file__open;
+static struct range file__ranges[RANGES];
+
+void fake_file_reset(void) {
+  for (unsigned at = 0; at < FAKE_DISKS; at++)
+    file__disks[at].size = 0;
+  memset(file__handles, 0, sizeof file__handles);
+  memset(file__ranges, 0, sizeof file__ranges);
+  file__next = 0;
+}
+
+bool fake_file_is_empty(void) {
+  return file__open == 0;
+}
+
+struct fake_handle *fake_handle_of(const struct os_file *file) {
+  CHECK(file->handle > 0 && file->handle < FAKE_HANDLES);
+  struct fake_handle *handle = &file__handles[file->handle];
+  CHECK(handle->open);
+  return handle;
+}
+
+struct fake_disk *fake_disk_of(unsigned number) {
+  return &file__disks[number];
+}
+
+unsigned long fake_faults(intptr_t handle) {
+  return handle > 0 ? file__handles[handle].faults : 0;
+}
+
+static struct fake_handle *file__take(struct os_file *file, unsigned kind) {
+  do
+    file__next = file__next % (FAKE_HANDLES - 1) + 1;
+  while (file__handles[file__next].open);
+  struct fake_handle *handle = &file__handles[file__next];
+  *handle = (struct fake_handle){.open = true};
+  *file = (struct os_file){
+      .handle = (intptr_t)file__next, .kind = kind, .alignment = 1};
+  if (fake_chance(60))
+    file->traits |= OS_TRAIT_PORTABLE;
+  if (kind == OS_KIND_DISK && fake_chance(30))
+    file->traits |= OS_TRAIT_TRY;
+  file__open++;
+  return handle;
+}
+
+/* ---- file.c ---- */
+
+size_t os_file_parts_max(void) {
+  return 3;
+}
+
+struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
+                              const char *path, unsigned flags, unsigned mode) {
+  (void)dir;
+  (void)mode;
+  if (fake_on_thread())
+    fake_pause(false);
+  if (fake_chance(3))
+    return (struct os_result){OVIO_EMFILE, 24};
+  struct fake_disk *disk = &file__disks[path[0] - '0'];
+  file__take(file, OS_KIND_DISK)->disk = disk;
+  if (flags & OVIO_TRUNCATE)
+    disk->size = 0;
+  return (struct os_result){0, 0};
+}
+
+struct os_result os_file_open_beneath(struct os_file *file,
+                                      const struct os_file *dir,
+                                      const char *path, unsigned flags,
+                                      unsigned mode) {
+  return os_file_open(file, dir, path, flags, mode);
+}
+
+struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
+                               unsigned flags) {
+  (void)file;
+  (void)handle;
+  (void)flags;
+  return (struct os_result){OVIO_EBADF, 0};
+}
+
+ovio_handle os_file_release(struct os_file *file, int64_t position) {
+  (void)position;
+  return (ovio_handle)file->handle;
+}
+
+static void file__unlock_all(const struct fake_handle *handle) {
+  for (unsigned at = 0; at < RANGES; at++) {
+    if (file__ranges[at].owner == handle)
+      file__ranges[at].owner = NULL;
+  }
+}
+
+struct os_result os_file_close(struct os_file *file, int64_t position) {
+  struct fake_handle *handle = fake_handle_of(file);
+  (void)position;
+  CHECK(handle->pending == 0);
+  if (fake_on_thread())
+    fake_pause(false);
+  handle->open = false;
+  file__open--;
+  file__unlock_all(handle);
+  if (handle->pipe) {
+    handle->pipe->ends[handle->writes]--;
+    if (handle->pipe->ends[0] + handle->pipe->ends[1] == 0)
+      memory_free(handle->pipe);
+  }
+  int64_t value = fake_chance(2) ? OVIO_EIO : 0;
+  return (struct os_result){value, value ? 5 : 0};
+}
+
+/* ---- moving bytes ---- */
+
+static size_t file__total(const struct os_transfer *transfer) {
+  size_t total = 0;
+  for (size_t at = 0; at < transfer->count; at++)
+    total += transfer->iov[at].iov_len;
+  return total;
+}
+
+static size_t file__shorten(size_t bytes) {
+  if (bytes > 1 && fake_chance(35))
+    bytes = 1 + (size_t)(fake_random() % bytes);
+  return bytes;
+}
+
+/* The buffer's byte number `at`. */
+static uint8_t *file__byte(const struct os_transfer *transfer, size_t at) {
+  size_t part = 0;
+  while (at >= transfer->iov[part].iov_len)
+    at -= transfer->iov[part++].iov_len;
+  return (uint8_t *)transfer->iov[part].iov_base + at;
+}
+
+static struct os_result file__fault(struct fake_handle *handle, int64_t value) {
+  handle->faults++;
+  return (struct os_result){value, 5};
+}
+
+static struct os_result file__attempt_disk(struct fake_handle *handle,
+                                           const struct os_transfer *transfer) {
+  struct fake_disk *disk = handle->disk;
+  int64_t offset =
+      transfer->offset == OS_APPEND ? disk->size : transfer->offset;
+  int64_t end = transfer->write ? FAKE_DISK_MAX : disk->size;
+  CHECK(offset >= 0);
+  if (fake_chance(6))
+    return file__fault(handle, fake_chance(50) ? OVIO_EIO : OVIO_ENOBUFS);
+  if (offset >= end)
+    return transfer->write ? file__fault(handle, OVIO_ENOSPC)
+                           : (struct os_result){0, 0};
+  size_t bytes = file__shorten(file__total(transfer));
+  if ((int64_t)bytes > end - offset)
+    bytes = (size_t)(end - offset);
+  if (transfer->write && offset > disk->size)
+    memset(disk->bytes + disk->size, 0, (size_t)(offset - disk->size));
+  for (size_t at = 0; at < bytes; at++) {
+    if (transfer->write)
+      disk->bytes[offset + (int64_t)at] = *file__byte(transfer, at);
+    else
+      *file__byte(transfer, at) = disk->bytes[offset + (int64_t)at];
+  }
+  if (transfer->write && offset + (int64_t)bytes > disk->size)
+    disk->size = offset + (int64_t)bytes;
+  return (struct os_result){(int64_t)bytes, 0};
+}
+
+static struct os_result file__attempt_pipe(struct fake_handle *handle,
+                                           const struct os_transfer *transfer) {
+  struct fake_pipe *pipe = handle->pipe;
+  size_t available = transfer->write ? pipe->room - pipe->used : pipe->used;
+  CHECK(transfer->write == handle->writes && transfer->offset == OVIO_HERE);
+  if (transfer->write && !pipe->ends[0])
+    return (struct os_result){OVIO_EPIPE, 32};
+  if (available == 0 && !transfer->write && !pipe->ends[1])
+    return (struct os_result){0, 0};
+  if (available == 0)
+    return (struct os_result){OVIO_EWOULDBLOCK, 11};
+  if (fake_chance(1))
+    return file__fault(handle, OVIO_EIO);
+  size_t bytes = file__total(transfer);
+  bytes = file__shorten(bytes < available ? bytes : available);
+  for (size_t at = 0; at < bytes; at++) {
+    if (transfer->write)
+      pipe->bytes[(pipe->at + pipe->used++) % pipe->room] =
+          *file__byte(transfer, at);
+    else
+      *file__byte(transfer, at) = pipe->bytes[pipe->at++ % pipe->room];
+  }
+  if (!transfer->write) {
+    pipe->used -= bytes;
+    pipe->at %= pipe->room;
+  }
+  return (struct os_result){(int64_t)bytes, 0};
+}
+
+struct os_result fake_attempt(const struct os_transfer *transfer) {
+  struct fake_handle *handle = fake_handle_of(transfer->file);
+  CHECK(file__total(transfer) > 0);
+  return handle->disk ? file__attempt_disk(handle, transfer)
+                      : file__attempt_pipe(handle, transfer);
+}
+
+struct os_result os_file_transfer_now(const struct os_transfer *transfer,
+                                      struct os_waiter *waiter) {
+  if (fake_on_thread())
+    fake_pause(false);
+  for (;;) {
+    if (waiter && fake_waiter_is_raised(waiter) && fake_chance(50))
+      return (struct os_result){OVIO_ECANCELED, 0};
+    struct os_result result = fake_attempt(transfer);
+    if (result.value != OVIO_EWOULDBLOCK)
+      return result;
+    if (waiter && fake_waiter_is_raised(waiter))
+      return (struct os_result){OVIO_ECANCELED, 0};
+    CHECK(fake_on_thread()); /* the loop's thread must not wait */
+    fake_pause(true);
+  }
+}
+
+struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
+  if (fake_chance(40))
+    return (struct os_result){OVIO_EWOULDBLOCK, 0};
+  if (fake_chance(2))
+    return (struct os_result){OVIO_ENOTSUP, 0};
+  return fake_attempt(transfer);
+}
+
+/* ---- the small calls ---- */
+
+static struct os_result file__small(const struct os_file *file) {
+  struct fake_handle *handle = fake_handle_of(file);
+  if (fake_on_thread())
+    fake_pause(false);
+  CHECK(handle->open);
+  if (fake_on_thread() && fake_chance(3))
+    return file__fault(handle, OVIO_EIO);
+  return (struct os_result){0, 0};
+}
+
+struct os_result os_file_sync(const struct os_file *file, bool data_only) {
+  (void)data_only;
+  return file__small(file);
+}
+
+struct os_result os_file_truncate(const struct os_file *file, int64_t size) {
+  struct os_result result = file__small(file);
+  struct fake_disk *disk = fake_handle_of(file)->disk;
+  if (result.value)
+    return result;
+  if (size > FAKE_DISK_MAX)
+    return (struct os_result){OVIO_EFBIG, 27};
+  if (size > disk->size)
+    memset(disk->bytes + disk->size, 0, (size_t)(size - disk->size));
+  disk->size = size;
+  return result;
+}
+
+struct os_result os_file_size(const struct os_file *file) {
+  return (struct os_result){fake_handle_of(file)->disk->size, 0};
+}
+
+struct os_result os_file_seek(const struct os_file *file, int64_t offset,
+                              int whence) {
+  (void)offset;
+  (void)whence;
+  return file__small(file);
+}
+
+struct os_result os_file_stat(const struct os_file *file,
+                              struct ovio_stat *out) {
+  struct os_result result = file__small(file);
+  *out = (struct ovio_stat){0};
+  if (fake_handle_of(file)->disk)
+    out->size = fake_handle_of(file)->disk->size;
+  return result;
+}
+
+struct os_result os_file_set_times(const struct os_file *file,
+                                   int64_t access_ns, int64_t modify_ns) {
+  (void)access_ns;
+  (void)modify_ns;
+  return file__small(file);
+}
+
+/* ---- range.c ---- */
+
+static bool file__in_the_way(const struct range *range,
+                             const struct fake_handle *handle, int64_t offset,
+                             int64_t end, bool shared) {
+  return range->owner && range->owner != handle &&
+         range->owner->disk == handle->disk && range->offset < end &&
+         offset < range->end && !(shared && range->shared);
+}
+
+struct os_result os_range_lock(const struct os_file *file, int64_t offset,
+                               int64_t length, bool shared) {
+  struct os_result result = file__small(file);
+  struct fake_handle *handle = fake_handle_of(file);
+  struct range *empty = NULL;
+  int64_t end = length ? offset + length : INT64_MAX;
+  for (unsigned at = 0; at < RANGES; at++) {
+    struct range *range = &file__ranges[at];
+    if (file__in_the_way(range, handle, offset, end, shared))
+      return (struct os_result){OVIO_EWOULDBLOCK, 11};
+    if (!range->owner)
+      empty = range;
+  }
+  if (result.value == 0 && !empty)
+    return (struct os_result){OVIO_ENOBUFS, 37};
+  if (result.value == 0)
+    *empty = (struct range){handle, offset, end, shared};
+  return result;
+}
+
+struct os_result os_range_unlock(const struct os_file *file, int64_t offset,
+                                 int64_t length) {
+  const struct fake_handle *handle = fake_handle_of(file);
+  int64_t end = length ? offset + length : INT64_MAX;
+  for (unsigned at = 0; at < RANGES; at++) {
+    struct range *range = &file__ranges[at];
+    if (range->owner == handle && range->offset == offset && range->end == end)
+      range->owner = NULL;
+  }
+  return (struct os_result){0, 0};
+}
+
+/* ---- pipe.c ---- */
+
+struct os_result os_pipe_create(struct os_file ends[2],
+                                const unsigned flags[2]) {
+  (void)flags;
+  if (fake_chance(2))
+    return (struct os_result){OVIO_EMFILE, 24};
+  struct fake_pipe *pipe = memory_allocate(sizeof *pipe);
+  if (!pipe)
+    return (struct os_result){OVIO_ENOMEM, 12};
+  pipe->room = 1 + (size_t)(fake_random() % sizeof pipe->bytes);
+  for (unsigned end = 0; end < 2; end++) {
+    struct fake_handle *handle = file__take(&ends[end], OS_KIND_STREAM);
+    handle->pipe = pipe;
+    handle->writes = end == 1;
+    pipe->ends[end] = 1;
+  }
+  return (struct os_result){0, 0};
+}

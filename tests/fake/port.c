@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* The port. It completes, as IOCP does, and lets go of an op at once when it
+ * is cancelled, as readiness does: which, the generator says for each op.
+ * native[0] of a pending io: when it is due; [1]: asked to end. A pending
+ * read's buffer is scribbled over, as a kernel may. */
+#include "tests/fake/fake.h"
+
+#include <string.h>
+
+#include "common/memory.h"
+
+enum { PENDING_MAX = 1024, WAITS_MAX = 4000000 };
+
+struct os_port {
+  struct os_io *pending[PENDING_MAX];
+  unsigned count;
+  bool woken;
+  unsigned long waits;
+};
+
+int os_port_create(struct os_port **port, unsigned engine) {
+  (void)engine;
+  *port = memory_allocate(sizeof **port);
+  return *port ? 0 : OVIO_ENOMEM;
+}
+
+void os_port_destroy(struct os_port *port) {
+  CHECK(port->count == 0);
+  memory_free(port);
+}
+
+const char *os_port_name(const struct os_port *port) {
+  (void)port;
+  return "fake";
+}
+
+const char *os_port_route(const struct os_port *port,
+                          const struct os_file *file) {
+  (void)port;
+  return file->traits & OS_TRAIT_PORTABLE ? "completion" : "worker";
+}
+
+int os_port_bind(struct os_port *port, struct os_file *file) {
+  (void)port;
+  if (!(file->traits & OS_TRAIT_PORTABLE) || fake_chance(5))
+    return OVIO_ENOTSUP;
+  file->registration = 1;
+  return 0;
+}
+
+void os_port_forget(struct os_port *port, struct os_file *file) {
+  (void)port;
+  if (file->registration)
+    CHECK(fake_handle_of(file)->pending == 0);
+  file->registration = 0;
+}
+
+/* ---- operations ---- */
+
+static unsigned port__bit(const struct os_io *io) {
+  return io->transfer.file->kind != OS_KIND_STREAM ? 0
+         : io->transfer.write                      ? 2u
+                                                   : 1u;
+}
+
+static void port__scribble(const struct os_io *io) {
+  const struct ovio_iovec *part = &io->transfer.iov[0];
+  if (!io->transfer.write && part->iov_len)
+    memset(part->iov_base, (int)(fake_random() & 255),
+           part->iov_len < 64 ? part->iov_len : 64);
+}
+
+bool os_port_start(struct os_port *port, struct os_io *io) {
+  struct fake_handle *handle = fake_handle_of(io->transfer.file);
+  CHECK(io->kind == OS_IO_TRANSFER && io->transfer.file->registration);
+  CHECK(!(handle->waiting & port__bit(io)));
+  CHECK(port->count < PENDING_MAX);
+  if (fake_chance(40)) {
+    io->result = fake_attempt(&io->transfer);
+    if (io->result.value != OVIO_EWOULDBLOCK)
+      return false;
+  }
+  handle->waiting |= port__bit(io);
+  handle->pending++;
+  io->native[0] = (uint64_t)os_clock_ns() + fake_random() % 2000000;
+  io->native[1] = 0;
+  port->pending[port->count++] = io;
+  port__scribble(io);
+  return true;
+}
+
+static void port__remove(struct os_port *port, unsigned at) {
+  struct os_io *io = port->pending[at];
+  struct fake_handle *handle = fake_handle_of(io->transfer.file);
+  handle->waiting &= ~port__bit(io);
+  handle->pending--;
+  port->pending[at] = port->pending[--port->count];
+}
+
+bool os_port_cancel(struct os_port *port, struct os_io *io) {
+  unsigned at = 0;
+  while (at < port->count && port->pending[at] != io)
+    at++;
+  if (at == port->count)
+    return false;
+  if (fake_chance(40)) {
+    port__remove(port, at);
+    io->result = (struct os_result){OVIO_ECANCELED, 0};
+    return true;
+  }
+  io->native[1] = 1;
+  return false;
+}
+
+/* false: not yet. */
+static bool port__end(struct os_io *io) {
+  bool asked = io->native[1] != 0;
+  if (!asked && ((int64_t)io->native[0] > os_clock_ns() || fake_chance(10)))
+    return false;
+  io->result = (struct os_result){OVIO_ECANCELED, 0};
+  if (asked && fake_chance(50))
+    return true;
+  io->result = fake_attempt(&io->transfer);
+  if (io->result.value != OVIO_EWOULDBLOCK)
+    return true;
+  io->result = (struct os_result){OVIO_ECANCELED, 0};
+  return asked;
+}
+
+static size_t port__collect(struct os_port *port, struct os_io **done,
+                            size_t max) {
+  size_t count = 0;
+  unsigned first = (unsigned)(fake_random() % (port->count + 1));
+  for (unsigned left = port->count; left > 0 && count < max; left--) {
+    unsigned at = (first + left) % port->count;
+    struct os_io *io = port->pending[at];
+    if (!port__end(io))
+      continue;
+    port__remove(port, at);
+    done[count++] = io;
+    if (port->count == 0)
+      break;
+  }
+  return count;
+}
+
+/* When something may happen next, up to `limit_ns`. */
+static int64_t port__next_ns(const struct os_port *port, int64_t limit_ns) {
+  int64_t next = limit_ns;
+  for (unsigned at = 0; at < port->count; at++) {
+    int64_t due = (int64_t)port->pending[at]->native[0];
+    if (due > os_clock_ns() && due < next)
+      next = due;
+  }
+  return next;
+}
+
+int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
+                 size_t max, size_t *count) {
+  int64_t until = timeout_ns < 0 ? INT64_MAX : os_clock_ns() + timeout_ns;
+  unsigned still = 0;
+  *count = 0;
+  CHECK(!fake_on_thread());
+  if (++port->waits > WAITS_MAX)
+    fake_hang("os_port_wait, again and again");
+  for (;;) {
+    bool moved = fake_run_threads();
+    *count = port__collect(port, done, max);
+    if (*count || port->woken || os_clock_ns() >= until || fake_chance(2))
+      break;
+    int64_t next = port__next_ns(port, until);
+    if (next < INT64_MAX && (!moved || fake_chance(20)))
+      fake_advance(next);
+    still = moved ? 0 : still + 1;
+    if (next == INT64_MAX && still > 1000)
+      fake_hang("os_port_wait");
+  }
+  port->woken = false;
+  return 0;
+}
+
+void os_port_wake(struct os_port *port) {
+  port->woken = true;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* The driver, the children, and the shrinking (Zeller: delta debugging). */
+#define _DEFAULT_SOURCE 1
+#include "tests/fake/sim.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/memory.h"
+
+enum { STEPS_MAX = 4096, CI_STEPS = 200000, PATIENCE_S = 20, ENDS_MAX = 1000 };
+
+struct plan {
+  uint64_t seed;
+  unsigned steps;
+  bool left_out[STEPS_MAX];
+};
+
+struct ovio_loop *sim_loop;
+
+static const struct sim *sim__now;
+static const struct plan *sim__plan;
+static struct ovio_op sim__driver;
+static unsigned sim__at;
+static unsigned sim__ends;
+static uint64_t sim__state;
+static bool sim__loud;
+
+/* ---- what a world asks for ---- */
+
+uint64_t sim_below(uint64_t limit) {
+  return fake_next(&sim__state) % limit;
+}
+
+bool sim_chance(unsigned percent) {
+  return sim_below(100) < percent;
+}
+
+void sim_note(const char *format, ...) {
+  if (!sim__loud)
+    return;
+  va_list arguments;
+  va_start(arguments, format);
+  fprintf(stderr, "  %4u  ", sim__at);
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+  va_end(arguments);
+}
+
+bool sim_is_ending(void) {
+  return sim__at >= sim__plan->steps;
+}
+
+bool sim_take_step(void) {
+  if (sim_is_ending())
+    return false;
+  unsigned at = sim__at++;
+  sim__state = sim__plan->seed * UINT64_C(0x9E3779B97F4A7C15) + at;
+  return !sim__plan->left_out[at];
+}
+
+/* ---- an episode ---- */
+
+static void sim__on_drive(struct ovio_op *op, int64_t result) {
+  CHECK(result == 0 || result == OVIO_ECANCELED);
+  for (uint64_t left = 1 + fake_random() % 4; left > 0; left--) {
+    if (sim_take_step())
+      sim__now->step();
+  }
+  if (sim_is_ending()) {
+    if (sim__now->is_over())
+      return;
+    if (++sim__ends > ENDS_MAX)
+      fake_hang("the end of the episode");
+    sim__now->finish();
+  }
+  CHECK(ovio_start_sleep(sim_loop, op, fake_random() % 500000, sim__on_drive) ==
+        0);
+}
+
+static void sim__episode(const struct sim *sim, const struct plan *plan) {
+  sim__now = sim;
+  sim__plan = plan;
+  sim__at = sim__ends = 0;
+  sim__state = plan->seed;
+  fake_reset(plan->seed);
+  struct ovio_loop_options options = {.size = sizeof options};
+  options.max_workers = 1 + (unsigned)(fake_random() % 8);
+  options.budget = 1 + (unsigned)(fake_random() % 8);
+  options.stack_length = 64 * 1024;
+  if (fake_chance(50))
+    options.max_transfer = 1 + (size_t)(fake_random() % 9000);
+  CHECK(ovio_loop_create(&sim_loop, &options) == 0);
+  sim->begin();
+  CHECK(ovio_post(sim_loop, &sim__driver, sim__on_drive) == 0);
+  CHECK(ovio_loop_run(sim_loop) == 0);
+  sim->check();
+  CHECK(ovio_loop_destroy(sim_loop) == 0);
+  CHECK(fake_is_empty());
+  CHECK(memory_alive == 0);
+}
+
+/* ---- in children ---- */
+
+static void sim__be_quiet(void) {
+  int null = open("/dev/null", O_WRONLY);
+  if (null >= 0)
+    dup2(null, STDERR_FILENO);
+}
+
+/* Runs the episodes from plan->seed on; their number in a row is `count`. The
+ * seed under way is in the plan, which the parent sees. false: one failed. */
+static bool sim__in_child(const struct sim *sim, struct plan *plan,
+                          uint64_t count, bool quiet) {
+  fflush(stdout);
+  pid_t child = fork();
+  if (child < 0)
+    return false;
+  if (child == 0) {
+    if (quiet)
+      sim__be_quiet();
+    for (uint64_t left = count; left > 0; left--) {
+      alarm(PATIENCE_S);
+      sim__episode(sim, plan);
+      plan->seed += left > 1;
+    }
+    _Exit(0);
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) != child)
+    ;
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Leaves out `length` steps from `from` on, if it fails all the same. */
+static bool sim__leave_out(const struct sim *sim, struct plan *plan,
+                           unsigned from, unsigned length) {
+  bool before[STEPS_MAX];
+  bool news = false;
+  memcpy(before, plan->left_out, sizeof before);
+  for (unsigned at = from; at < from + length && at < plan->steps; at++) {
+    news = news || !before[at];
+    plan->left_out[at] = true;
+  }
+  if (!news || !sim__in_child(sim, plan, 1, true))
+    return news;
+  memcpy(plan->left_out, before, sizeof before);
+  return false;
+}
+
+static void sim__shrink(const struct sim *sim, struct plan *plan) {
+  bool news = true;
+  for (unsigned length = plan->steps / 2; length > 0 || news;) {
+    length = length ? length : 1;
+    news = false;
+    for (unsigned from = 0; from < plan->steps; from += length)
+      news |= sim__leave_out(sim, plan, from, length);
+    if (length > 1 || !news)
+      length /= 2;
+  }
+}
+
+static int sim__report(const struct sim *sim, struct plan *plan) {
+  fprintf(stderr, "%s: seed %llu fails; again: %s %llu %u\n", sim->name,
+          (unsigned long long)plan->seed, sim->name,
+          (unsigned long long)plan->seed, plan->steps);
+  if (sim__in_child(sim, plan, 1, true)) {
+    fprintf(stderr, "%s: alone it does not\n", sim->name);
+    return 1;
+  }
+  if (!getenv("OVIO_SIM_NO_SHRINK"))
+    sim__shrink(sim, plan);
+  fprintf(stderr, "%s: these steps are enough:\n", sim->name);
+  sim__loud = true;
+  sim__in_child(sim, plan, 1, false);
+  return 1;
+}
+
+static struct plan *sim__make_plan(void) {
+  struct plan *plan = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANON, -1, 0);
+  if (plan == MAP_FAILED)
+    exit(2);
+  return plan;
+}
+
+int sim_main(int argc, char **argv, const struct sim *sim) {
+  struct plan *plan = sim__make_plan();
+  const char *asked = getenv("OVIO_SIM_STEPS");
+  uint64_t total = asked ? strtoull(asked, NULL, 10) : CI_STEPS;
+  plan->seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+  plan->steps = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : sim->steps;
+  if (plan->steps == 0 || plan->steps > STEPS_MAX)
+    return 2;
+  uint64_t count = argc > 1 ? 1 : total / plan->steps + 1;
+  struct timespec from, to;
+  clock_gettime(CLOCK_MONOTONIC, &from);
+  if (!sim__in_child(sim, plan, count, true))
+    return sim__report(sim, plan);
+  clock_gettime(CLOCK_MONOTONIC, &to);
+  double spent = (double)(to.tv_sec - from.tv_sec) +
+                 (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+  printf("%s: %llu steps in %.1f s\n", sim->name,
+         (unsigned long long)(count * plan->steps), spent);
+  return 0;
+}
