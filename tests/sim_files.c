@@ -109,6 +109,7 @@ static void files__take_read(struct act *act) {
 
 static void files__release(struct act *act) {
   memset(act->buffer, POISON, LENGTH_MAX);
+  memset(&act->op, POISON, sizeof act->op); /* it might be freed */
   act->file->busy--;
   act->busy = act->done = false;
 }
@@ -193,6 +194,7 @@ static struct act *files__idle_act(struct world_file *file, enum kind kind) {
     if (act->busy)
       continue;
     files__check_untouched(act);
+    memset(&act->op, 0, sizeof act->op);
     act->busy = true;
     act->cancelled = false;
     act->kind = kind;
@@ -372,7 +374,12 @@ static void files__begin(void) {
     memset(files__acts[at].buffer, POISON, LENGTH_MAX);
 }
 
+/* What goes to a disk ends by itself: nothing has to be cancelled. */
 static void files__finish(void) {
+  for (unsigned at = 0; at < FILES; at++) {
+    if (files__all[at].busy)
+      return;
+  }
   for (unsigned at = 0; at < FILES; at++) {
     if (files__all[at].state == OPEN)
       files__step_close(&files__all[at]);

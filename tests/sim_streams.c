@@ -54,6 +54,7 @@ static void streams__check_untouched(const struct act *act) {
 
 static void streams__release(struct act *act) {
   memset(act->buffer, POISON, LENGTH_MAX);
+  memset(&act->op, POISON, sizeof act->op); /* it might be freed */
   act->end->busy--;
   act->busy = act->done = false;
 }
@@ -136,6 +137,7 @@ static struct act *streams__idle_act(struct end *end, enum kind kind) {
     if (act->busy)
       continue;
     streams__check_untouched(act);
+    memset(&act->op, 0, sizeof act->op);
     act->busy = true;
     act->cancelled = false;
     act->kind = kind;
@@ -263,10 +265,13 @@ static void streams__begin(void) {
   }
 }
 
+/* Closes one end; that alone ends what waits at the other. */
 static void streams__finish(void) {
   for (unsigned at = 0; at < PIPES; at++) {
-    streams__step_close(&streams__all[at].ends[READER]);
-    streams__step_close(&streams__all[at].ends[WRITER]);
+    struct pipe_world *pipe = &streams__all[at];
+    streams__step_close(&pipe->ends[at % 2]);
+    if (pipe->ends[at % 2].state == CLOSED && pipe->ends[!(at % 2)].busy == 0)
+      streams__step_close(&pipe->ends[!(at % 2)]);
   }
 }
 

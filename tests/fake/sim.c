@@ -14,7 +14,13 @@
 
 #include "common/memory.h"
 
-enum { STEPS_MAX = 4096, CI_STEPS = 200000, PATIENCE_S = 20, ENDS_MAX = 1000 };
+enum {
+  STEPS_MAX = 4096,
+  CI_STEPS = 200000,
+  PATIENCE_S = 20,
+  SHORT_PATIENCE_S = 2,
+  ENDS_MAX = 1000
+};
 
 struct plan {
   uint64_t seed;
@@ -31,6 +37,7 @@ static unsigned sim__at;
 static unsigned sim__ends;
 static uint64_t sim__state;
 static bool sim__loud;
+static bool sim__shrinking;
 
 /* ---- what a world asks for ---- */
 
@@ -126,7 +133,7 @@ static bool sim__in_child(const struct sim *sim, struct plan *plan,
     if (quiet)
       sim__be_quiet();
     for (uint64_t left = count; left > 0; left--) {
-      alarm(PATIENCE_S);
+      alarm(sim__shrinking ? SHORT_PATIENCE_S : PATIENCE_S);
       sim__episode(sim, plan);
       plan->seed += left > 1;
     }
@@ -174,6 +181,7 @@ static int sim__report(const struct sim *sim, struct plan *plan) {
     fprintf(stderr, "%s: alone it does not\n", sim->name);
     return 1;
   }
+  sim__shrinking = true; /* an episode takes milliseconds: more is a hang */
   if (!getenv("OVIO_SIM_NO_SHRINK"))
     sim__shrink(sim, plan);
   fprintf(stderr, "%s: these steps are enough:\n", sim->name);
