@@ -316,7 +316,8 @@ static void files__step_close(struct world_file *file) {
 
 static void files__step_seek(struct world_file *file) {
   int64_t to = (int64_t)sim_below(5000);
-  bool tell = sim_chance(50);
+  /* Before what has ended but not come, the model cannot put a seek. */
+  bool tell = sim_chance(50) || file->head;
   sim_note("seek file %s to %lld", file->path, (long long)(tell ? -1 : to));
   int64_t at = tell ? ovio_seek(&file->file, 0, SEEK_CUR)
                     : ovio_seek(&file->file, to, SEEK_SET);
@@ -325,7 +326,7 @@ static void files__step_seek(struct world_file *file) {
     return;
   }
   if (file->head)
-    return; /* in flight, but not in the way: its result is on its way */
+    return; /* not in the way: its result has not come yet */
   CHECK(at == (tell ? file->position : to));
   file->position = at;
 }

@@ -12,7 +12,8 @@ enum { POISON = 0xA5, REGION = 100 };
 
 struct actor {
   bool alive;
-  bool cancelled; /* somebody has asked */
+  bool cancelled;   /* somebody has asked */
+  bool joined_late; /* a group that may have been cancelled before */
   unsigned group;
   unsigned number;
   int64_t due_ns; /* 0: none */
@@ -180,6 +181,17 @@ static void tasks__cancel_group(void) {
     tasks__all[at].cancelled |= tasks__all[at].group == group;
 }
 
+/* The latch: every operation of a cancelled task fails. */
+static void tasks__check_latch(const struct actor *actor) {
+  if (actor->cancelled && !actor->joined_late) {
+    CHECK(ovio_sleep(1) == OVIO_ECANCELED);
+    CHECK(ovio_size(&tasks__files[0]) == OVIO_ECANCELED);
+  } else if (tasks__is_late(actor)) {
+    int error = ovio_sleep(1);
+    CHECK(error == OVIO_ETIMEDOUT || (error && actor->cancelled));
+  }
+}
+
 static void tasks__act(struct actor *actor) {
   switch (sim_below(12)) {
   case 0:
@@ -218,6 +230,7 @@ static void tasks__body(void *argument) {
   for (unsigned left = 20; left > 0 && !tasks__closing; left--) {
     if (sim_take_step())
       tasks__act(actor);
+    tasks__check_latch(actor);
     if (actor->cancelled)
       break;
   }
@@ -233,7 +246,7 @@ static void tasks__spawn(void) {
     return;
   sim_note("task %u begins in group %u", actor->number, group);
   actor->alive = true;
-  actor->cancelled = false;
+  actor->cancelled = actor->joined_late = false;
   actor->due_ns = 0;
   actor->group = group;
   CHECK(ovio_group_spawn(&tasks__groups[group], sim_loop, tasks__body, actor) ==
@@ -242,6 +255,7 @@ static void tasks__spawn(void) {
   for (unsigned at = 0; at < TASKS; at++) /* the group may be cancelled yet */
     actor->cancelled |= tasks__all[at].alive && tasks__all[at].group == group &&
                         tasks__all[at].cancelled;
+  actor->joined_late = actor->cancelled;
 }
 
 static void tasks__step(void) {
