@@ -40,6 +40,7 @@ struct end {
 struct pipe_world {
   struct ovio_file files[2];
   struct end ends[2];
+  size_t room;
 };
 
 static struct pipe_world streams__all[PIPES];
@@ -102,6 +103,8 @@ static void streams__check_result(const struct act *act) {
     CHECK(end->writes && other->state != OPEN);
   if (result == OVIO_EIO)
     CHECK(faulty);
+  if (!end->writes) /* it takes what one call gives */
+    CHECK(result <= (int64_t)end->pipe->room);
   if (result == 0)
     CHECK(!end->writes && other->state != OPEN);
   if (end->writes && result > 0 && result < (int64_t)act->length)
@@ -171,6 +174,7 @@ static void streams__step_open(struct pipe_world *pipe) {
     return;
   streams__open_end(pipe, READER);
   streams__open_end(pipe, WRITER);
+  pipe->room = fake_room(pipe->ends[WRITER].handle);
 }
 
 static void streams__step_close(struct end *end) {

@@ -56,6 +56,8 @@ struct fake_handle *fake_handle_of(const struct os_file *file);
 struct fake_disk *fake_disk_of(unsigned number);
 /* Errors that the handle has answered so far. */
 unsigned long fake_faults(intptr_t handle);
+/* Bytes that the pipe of a handle holds. */
+size_t fake_room(intptr_t handle);
 /* Files without handles. */
 void fake_file_reset(void);
 bool fake_file_is_empty(void);

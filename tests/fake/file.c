@@ -49,6 +49,10 @@ unsigned long fake_faults(intptr_t handle) {
   return handle > 0 ? file__handles[handle].faults : 0;
 }
 
+size_t fake_room(intptr_t handle) {
+  return file__handles[handle].pipe->room;
+}
+
 static struct fake_handle *file__take(struct os_file *file, unsigned kind) {
   do
     file__next = file__next % (FAKE_HANDLES - 1) + 1;

@@ -27,6 +27,7 @@ static struct thread thread__real;
 static struct os_context thread__home;
 static uint64_t thread__random;
 static int64_t thread__clock_ns;
+static bool thread__restless; /* waits end for no reason */
 
 /* ---- the generator: splitmix64, by Vigna ---- */
 
@@ -49,6 +50,7 @@ void fake_reset(uint64_t seed) {
   CHECK(fake_is_empty());
   thread__random = seed;
   thread__clock_ns = 1000000000;
+  thread__restless = fake_chance(50);
   thread__real = (struct thread){0};
   fake_file_reset();
 }
@@ -87,7 +89,7 @@ void fake_pause(bool idle) {
 }
 
 static bool thread__can_run(struct thread *thread) {
-  if (thread->cond && fake_chance(1))
+  if (thread->cond && thread__restless && fake_chance(1))
     thread->cond = NULL; /* for no reason */
   return !thread->cond && !thread->ended;
 }
