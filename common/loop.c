@@ -298,15 +298,17 @@ void ovio_loop_cancel(struct ovio_loop *public_loop) {
 /* ---- running ---- */
 
 static void loop__run_ready(struct loop *loop) {
-  struct queue turn = {0};
   inbox_take(&loop->inbox, &loop->ready);
-  queue_append(&turn, &loop->ready);
+  struct queue turn = loop->ready;
+  loop->ready.head = NULL;
   loop->budget_left = loop->budget;
   while (turn.head &&
          !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
     struct node *node = queue_pop(&turn);
     node->run(node);
   }
+  if (!turn.head)
+    return;
   /* Stopped in mid-turn: the rest keeps its place, before what came later. */
   queue_append(&turn, &loop->ready);
   loop->ready = turn;
@@ -346,13 +348,17 @@ static int loop__turns(struct loop *loop) {
     loop__run_ready(loop);
     if (loop->timers.first)
       timers_fire(&loop->timers, os_clock_ns());
-    if (atomic_exchange(&loop->stopping, false))
+    if (atomic_load(&loop->stopping)) {
+      atomic_store(&loop->stopping, false);
       return 0;
+    }
     if (loop__is_drained(loop)) {
       loop->cancelling = false;
       if (atomic_load(&loop->holds) == 0)
         return 0;
     }
+    if (loop->ready.head && loop->in_port == 0)
+      continue; /* the port has nothing to tell, and is not waited for */
     int error = loop__wait(loop);
     if (error)
       return error;
@@ -368,6 +374,7 @@ int ovio_loop_run(struct ovio_loop *public_loop) {
   if (atomic_exchange(&loop->running, true))
     return (int)runner_answer(OVIO_EBUSY, 0);
   struct runner runner = {.loop = loop};
+  loop->runner = &runner;
   int error = os_context_enter(&loop->context);
   if (!error) {
     os_local_set(OS_LOCAL_RUNNER, &runner);

@@ -6,12 +6,15 @@
 #include "common/op.h"
 #include "common/worker.h"
 
+struct runner;
+
 struct loop {
   uint64_t number; /* never used twice in a process; from 1 */
   struct loop *next_alive;
   struct os_port *port;
 
   /* The running thread's own. */
+  struct runner *runner; /* runner_current() there */
   struct queue ready;
   struct timers timers;
   struct op *ops;
