@@ -234,7 +234,11 @@ static void op__deliver(struct node *node) {
   }
   atomic_fetch_sub(&loop->pending, 1);
   loop->runner->native = native;
+  loop->callbacks++;
+  loop_leave(loop);
   done((struct ovio_op *)(void *)op, result);
+  loop_enter(loop);
+  loop->callbacks--;
 }
 
 static void op__deliver_later(struct op *op) {
@@ -282,9 +286,9 @@ static void op__on_more(struct node *node);
 /* A chunk was finished inside the call. Others have their turn, too. */
 static bool op__gives_way(struct op *op) {
   struct loop *loop = op->loop;
-  if (op->u.transfer.moved == 0 || loop->budget_left-- > 0)
+  if (op->u.transfer.moved == 0 || loop->runner->budget_left-- > 0)
     return false;
-  loop->budget_left = 0;
+  loop->runner->budget_left = 0;
   op->phase = OP_ARRIVING;
   op->link.run = op__on_more;
   queue_push(&loop->ready, &op->link);
@@ -565,7 +569,9 @@ void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
   op->native = result.native;
   atomic_store(&op->state, OP_ACTIVE);
   atomic_fetch_add(&loop->pending, 1);
+  loop_enter(loop);
   op__deliver_later(op);
+  loop_leave(loop);
 }
 
 /* ---- performing: the blocking calls ---- */
@@ -592,26 +598,37 @@ static int64_t op__perform_in_callback(struct op *op) {
                            : runner_answer(OVIO_EDEADLK, 0);
 }
 
-static int64_t op__perform_in_task(struct op *op, struct task *task) {
-  int error = op_is_stubborn(op) ? 0 : task_check_latch(task);
-  op->task = task;
-  op->loop = task->loop;
-  if (!error)
-    error = op__enter(op);
+/* With the baton: suspends the task until it is finished, if need be. */
+static int op__await(struct op *op, struct task *task) {
+  int error = op__enter(op);
   if (error)
-    return runner_answer(error, 0);
+    return error;
   op__arrive(op);
   if (op->phase == OP_FINISHED) {
-    if (task->loop->budget_left > 0 && op__settle(op)) {
-      task->loop->budget_left--;
-      return runner_answer(op->result, op->native);
+    struct runner *runner = task->loop->runner;
+    if (runner->budget_left > 0 && op__settle(op)) {
+      runner->budget_left--;
+      return 0;
     }
     op__deliver_later(op);
   }
   op->suspended = true;
   task->op = op;
   task_suspend(task);
-  return runner_answer(op->result, op->native);
+  return 0;
+}
+
+static int64_t op__perform_in_task(struct op *op, struct task *task) {
+  int error = op_is_stubborn(op) ? 0 : task_check_latch(task);
+  if (error)
+    return runner_answer(error, 0);
+  op->task = task;
+  op->loop = task->loop;
+  loop_enter(task->loop);
+  error = op__await(op, task);
+  loop_leave(task->loop);
+  return error ? runner_answer(error, 0)
+               : runner_answer(op->result, op->native);
 }
 
 int64_t op_perform(struct op *op) {

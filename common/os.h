@@ -473,8 +473,9 @@ struct os_io {
   uint64_t native[OS_IO_WORDS]; /* the port's own while pending: OVERLAPPED */
 };
 
-/* `engine`: enum ovio_engine; OVIO_ENOTSUP for one that is not to be had. */
-int os_port_create(struct os_port **port, unsigned engine);
+/* `engine`: enum ovio_engine; OVIO_ENOTSUP for one that is not to be had.
+ * `threads`: so many will use it, one at a time but for the waiting. */
+int os_port_create(struct os_port **port, unsigned engine, unsigned threads);
 void os_port_destroy(struct os_port *port);           /* nothing is pending */
 const char *os_port_name(const struct os_port *port); /* "iocp"... */
 /* "completion", "readiness", or "worker": os_port_bind() would refuse it. */
@@ -493,12 +494,20 @@ bool os_port_start(struct os_port *port, struct os_io *io);
  * out. false: it comes out as it will (also when it was not pending). */
 bool os_port_cancel(struct os_port *port, struct os_io *io);
 
+/* Called around the wait itself: meanwhile other threads may use the port, but
+ * not wait at it. */
+struct os_pause {
+  void (*begin)(void *argument);
+  void (*end)(void *argument);
+  void *argument;
+};
+
 /* Waits up to timeout_ns (0: only looks; negative: for ever) until something
  * finishes or os_port_wake() comes. Puts up to `max` finished ios into `done`
  * and their number into *count. Rounds waits up, never down to a spin. 0, or
- * an error of the port itself. */
+ * an error of the port itself. `pause`: NULL, where there is one thread. */
 int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
-                 size_t max, size_t *count);
+                 size_t max, size_t *count, const struct os_pause *pause);
 /* Ends the wait in progress, or the next one. Any thread. */
 void os_port_wake(struct os_port *port);
 

@@ -25,9 +25,11 @@ enum { POOL_MAX = 256 };
 static void task__main(void *argument) {
   struct task *task = argument;
   for (;;) {
+    loop_leave(task->loop);
     task->body(task->argument);
+    loop_enter(task->loop);
     task->ended = true;
-    os_context_switch(&task->context, &task->loop->context);
+    task_suspend(task);
   }
 }
 
@@ -141,24 +143,27 @@ static void task__end(struct task *task) {
 void task_resume(struct task *task) {
   struct runner *runner = task->loop->runner;
   runner->task = task;
-  os_context_switch(&runner->loop->context, &task->context);
+  os_context_switch(&runner->context, &task->context);
   runner->task = NULL;
   if (task->ended)
     task__end(task);
 }
 
 void task_suspend(struct task *task) {
-  os_context_switch(&task->context, &task->loop->context);
+  os_context_switch(&task->context, &task->loop->runner->context);
 }
 
 static void task__yield(struct task *task) {
+  loop_enter(task->loop);
   queue_push(&task->loop->ready, &task->link);
   task_suspend(task);
+  loop_leave(task->loop);
 }
 
 void task_give_way(struct task *task) {
-  if (task->loop->budget_left > 0)
-    task->loop->budget_left--;
+  struct runner *runner = loop_runner(task->loop);
+  if (runner->budget_left > 0)
+    runner->budget_left--;
   else
     task__yield(task);
 }
@@ -212,11 +217,18 @@ static void task__on_deadline(struct timer *timer) {
   task__latch(CONTAINER_OF(timer, struct task, timer), TASK_EXPIRED);
 }
 
-int task_check_latch(struct task *task) {
+static void task__check_deadline(struct task *task) {
+  loop_enter(task->loop);
   if (task->timer.armed && os_clock_ns() >= task->timer.due_ns) {
     timer_stop(&task->loop->timers, &task->timer);
     atomic_fetch_or(&task->latch, TASK_EXPIRED);
   }
+  loop_leave(task->loop);
+}
+
+int task_check_latch(struct task *task) {
+  if (task->has_deadline)
+    task__check_deadline(task);
   unsigned latch = atomic_load(&task->latch);
   if (latch & TASK_CANCELLED)
     return OVIO_ECANCELED;
@@ -229,12 +241,16 @@ int ovio_deadline(uint64_t duration_ns) {
     return (int)runner_answer(OVIO_ENOTSUP, 0);
   struct task *task = runner->task;
   struct timers *timers = &task->loop->timers;
+  int64_t now = os_clock_ns();
+  task->has_deadline =
+      duration_ns > 0 && duration_ns <= (uint64_t)(INT64_MAX - now);
+  loop_enter(task->loop);
   timer_stop(timers, &task->timer);
   atomic_fetch_and(&task->latch, ~TASK_EXPIRED);
-  int64_t now = os_clock_ns();
-  if (duration_ns > 0 && duration_ns <= (uint64_t)(INT64_MAX - now))
+  if (task->has_deadline)
     timer_start(timers, &task->timer, now + (int64_t)duration_ns,
                 task__on_deadline);
+  loop_leave(task->loop);
   return 0;
 }
 

@@ -22,6 +22,7 @@ struct task {
   struct timer timer; /* its deadline */
   atomic_uint latch;
   atomic_bool cancel_asked; /* cancel_link is in the inbox */
+  bool has_deadline;        /* by its own will; it may have passed */
   bool arrived;             /* in loop->tasks */
   bool ended;
   bool borrowed; /* on the caller's memory */

@@ -40,9 +40,11 @@ struct os_port {
   const struct poller *poller;
   struct native_wakeup wakeup;
   struct os_io *unsent;
-  struct os_lock lock;     /* guards what follows */
-  struct port_slot *slots; /* the port's own; moves when it grows */
-  size_t slots_used;       /* so many have ever been in use */
+  const struct os_pause *pause; /* of the one who waits; NULL: nobody does */
+  bool alone;                   /* one thread uses the port */
+  struct os_lock lock;          /* guards what follows */
+  struct port_slot *slots;      /* the port's own; moves when it grows */
+  size_t slots_used;            /* so many have ever been in use */
   size_t slots_room;
   size_t first_free; /* index + 1 */
   void *engine;      /* the engine's own */
@@ -55,6 +57,7 @@ struct os_port {
  * over, or -1 and errno (EINTR: nothing has happened yet). */
 struct poller {
   const char *name;
+  bool is_snapshot; /* a wait does not know what has been started since */
   int (*create)(struct os_port *port);
   void (*destroy)(struct os_port *port);
   int (*add)(struct os_port *port, int fd, uint64_t registration);

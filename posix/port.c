@@ -118,12 +118,13 @@ static const struct poller *port__engine(unsigned engine) {
 
 /* Not an error where any engine will do. */
 static int port__add_ring(struct os_port *port, unsigned engine) {
-  if (engine == OVIO_ENGINE_DEFAULT || engine == OVIO_ENGINE_URING)
+  bool wanted = engine == OVIO_ENGINE_DEFAULT || engine == OVIO_ENGINE_URING;
+  if (wanted && port->alone) /* a ring has one submitter */
     port->ring = ring_create(port);
   return engine == OVIO_ENGINE_URING && !port->ring ? OVIO_ENOTSUP : 0;
 }
 
-int os_port_create(struct os_port **port, unsigned engine) {
+int os_port_create(struct os_port **port, unsigned engine, unsigned threads) {
   const struct poller *poller = port__engine(engine);
   if (!poller)
     return OVIO_ENOTSUP;
@@ -131,6 +132,7 @@ int os_port_create(struct os_port **port, unsigned engine) {
   if (!made)
     return OVIO_ENOMEM;
   made->poller = poller;
+  made->alone = threads == 1;
   int error = native_wakeup_open(&made->wakeup);
   if (error)
     goto err1;
@@ -286,6 +288,8 @@ static struct port_slot *port__put(struct os_port *port, struct os_io *io) {
   struct port_slot *slot = port__slot(port, io->native[0]);
   CHECK(slot && !slot->waiting[port__direction(io)]);
   slot->waiting[port__direction(io)] = io;
+  if (port->pause && port->poller->is_snapshot)
+    native_wakeup_raise(&port->wakeup);
   return slot;
 }
 
@@ -404,6 +408,19 @@ static int port__milliseconds(int64_t left_ns) {
   return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
 
+/* The number of events, or -errno. */
+static int port__wait_paused(struct os_port *port, int timeout_ms,
+                             struct port_event *events, size_t max) {
+  const struct os_pause *pause = port->pause;
+  if (pause)
+    pause->begin(pause->argument);
+  int ready = port->poller->wait(port, timeout_ms, events, max);
+  int error = errno;
+  if (pause)
+    pause->end(pause->argument);
+  return ready < 0 ? -error : ready;
+}
+
 /* One look at the engine. *over: the port was woken, or the time is up. */
 static int port__look(struct os_port *port, int64_t left_ns,
                       struct os_io **done, size_t max, size_t *count,
@@ -412,10 +429,10 @@ static int port__look(struct os_port *port, int64_t left_ns,
   struct port_event events[PORT_EVENTS_MAX];
   size_t limit = (max - *count) / 2;
   limit = limit < PORT_EVENTS_MAX ? limit : PORT_EVENTS_MAX;
-  int ready = port->poller->wait(port, port__milliseconds(left_ns), events,
-                                 limit ? limit : 1);
+  int ready = port__wait_paused(port, port__milliseconds(left_ns), events,
+                                limit ? limit : 1);
   if (ready < 0)
-    return errno == EINTR ? 0 : os_error_map((uint32_t)errno);
+    return ready == -EINTR ? 0 : os_error_map((uint32_t)-ready);
   *over = ready == 0;
   if (port__dispatch(port, events, (size_t)ready, done, max, count))
     *over = true;
@@ -436,14 +453,8 @@ static int port__look_at_ring(struct os_port *port, int64_t left_ns,
   return port__look(port, 0, done, max, count, over);
 }
 
-int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
-                 size_t max, size_t *count) {
-  *count = 0;
-  if (port->unsent) {
-    done[(*count)++] = port->unsent;
-    port->unsent = NULL;
-    return 0;
-  }
+static int port__wait(struct os_port *port, int64_t timeout_ns,
+                      struct os_io **done, size_t max, size_t *count) {
   int64_t due_ns = port__due_ns(timeout_ns);
   for (int64_t left_ns = timeout_ns;;) {
     bool over = false;
@@ -456,6 +467,20 @@ int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
       left_ns = left_ns > 0 ? left_ns : 0;
     }
   }
+}
+
+int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
+                 size_t max, size_t *count, const struct os_pause *pause) {
+  *count = 0;
+  if (port->unsent) {
+    done[(*count)++] = port->unsent;
+    port->unsent = NULL;
+    return 0;
+  }
+  port->pause = pause;
+  int error = port__wait(port, timeout_ns, done, max, count);
+  port->pause = NULL;
+  return error;
 }
 
 void os_port_wake(struct os_port *port) {

@@ -154,6 +154,7 @@ static int poll__wait(struct os_port *port, int timeout_ms,
 
 const struct poller port_poll = {
     .name = "poll",
+    .is_snapshot = true,
     .create = poll__create,
     .destroy = poll__destroy,
     .add = poll__add,
