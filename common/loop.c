@@ -13,8 +13,8 @@
  * task is on one thread at a time, and no system call that may block is made
  * under it. A task may go on with another thread after each of its calls.
  *
- * One of those who have nothing to do waits at the port (`led`), the others at
- * `work`. Whoever gives the baton away and leaves work behind, or nobody at the
+ * One of those who have nothing to do waits at the port (`led`), the others are
+ * idle. Whoever gives the baton away and leaves work behind, or nobody at the
  * port, wakes one of them; who, woken, does the same.
  *
  * SLEEP. A thread that pushes wakes the port only if the loop sleeps, and only
@@ -184,8 +184,7 @@ int ovio_loop_create(struct ovio_loop **out,
     goto err1;
   workers_init(&loop->workers, loop->workers.max);
   os_lock_init(&loop->lock);
-  os_lock_init(&loop->baton);
-  os_cond_init(&loop->work);
+  baton_init(&loop->baton);
   alive__add(loop);
   *out = (struct ovio_loop *)loop;
   return 0;
@@ -204,8 +203,7 @@ static void loop__free(struct loop *loop) {
   while ((node = queue_pop(&loop->idle_tasks)))
     task_destroy(CONTAINER_OF(node, struct task, link));
   os_lock_destroy(&loop->lock);
-  os_cond_destroy(&loop->work);
-  os_lock_destroy(&loop->baton);
+  baton_destroy(&loop->baton);
   os_port_destroy(loop->port);
   memory_free(loop);
 }
@@ -292,7 +290,7 @@ static bool loop__is_drained(struct loop *loop) {
 
 void loop_take_baton(struct loop *loop) {
   struct runner *runner = runner_current();
-  os_lock_acquire(&loop->baton);
+  baton_take(&loop->baton);
   runner->has_baton = true;
   loop->runner = runner;
 }
@@ -304,12 +302,12 @@ static bool loop__has_news(const struct loop *loop) {
 }
 
 void loop_give_baton(struct loop *loop) {
-  if (loop->idle > 0 && (loop__has_ready(loop) || !loop->led))
-    os_cond_signal(&loop->work);
+  if (loop->baton.idle > 0 && (loop__has_ready(loop) || !loop->led))
+    baton_call_idle(&loop->baton);
   else if (loop->led && loop__has_news(loop))
     loop__wake(loop);
   loop->runner->has_baton = false;
-  os_lock_release(&loop->baton);
+  baton_give(&loop->baton);
 }
 
 static void loop__on_pause(void *argument) {
@@ -323,12 +321,10 @@ static void loop__on_end_of_pause(void *argument) {
 /* Until somebody has work to give. */
 static void loop__await_work(struct loop *loop) {
   struct runner *runner = loop->runner;
-  loop->idle++;
   runner->has_baton = false;
-  os_cond_wait(&loop->work, &loop->baton);
+  baton_await_work(&loop->baton);
   runner->has_baton = true;
   loop->runner = runner;
-  loop->idle--;
 }
 
 /* What is asked to end may end at once, which changes the lists. */
@@ -423,8 +419,8 @@ static int loop__wait(struct loop *loop) {
 static void loop__end(struct loop *loop, int error) {
   loop->ending = true;
   loop->error = error;
-  for (unsigned at = 0; at < loop->idle; at++)
-    os_cond_signal(&loop->work);
+  for (unsigned at = 0; at < loop->baton.idle; at++)
+    baton_call_idle(&loop->baton);
   loop__wake(loop);
 }
 
@@ -473,7 +469,7 @@ static int loop__run(struct loop *loop) {
     loop->runner = &runner;
   loop__turns(loop);
   if (loop->threads > 1)
-    os_lock_release(&loop->baton);
+    baton_give(&loop->baton);
   os_local_set(OS_LOCAL_RUNNER, NULL);
   os_context_leave(&runner.context);
   return 0;
@@ -498,9 +494,9 @@ static int loop__run_all(struct loop *loop) {
     started++;
   int error = loop__run(loop);
   if (error) {
-    os_lock_acquire(&loop->baton);
+    baton_take(&loop->baton);
     loop__end(loop, error);
-    os_lock_release(&loop->baton);
+    baton_give(&loop->baton);
   }
   while (started > 0)
     os_thread_join(&others[--started]);

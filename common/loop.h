@@ -3,6 +3,7 @@
 #ifndef OVIO_COMMON_LOOP_H
 #define OVIO_COMMON_LOOP_H
 
+#include "common/baton.h"
 #include "common/op.h"
 #include "common/worker.h"
 
@@ -25,13 +26,11 @@ struct loop {
   bool ending;            /* the run is: `error` is what it returns */
   int error;
   unsigned callbacks; /* under way */
-  unsigned idle;      /* threads that wait for `work` */
   bool led;           /* a thread waits at the port... */
   int64_t due_ns;     /* ...until then */
 
   unsigned threads;
-  struct os_lock baton; /* with one thread: not used, like `work` */
-  struct os_cond work;
+  struct baton baton; /* with one thread: not used */
 
   /* Anybody's. */
   struct inbox inbox;
