@@ -38,16 +38,26 @@ _Static_assert(_Alignof(struct op) <= _Alignof(struct ovio_op), "alignment");
 
 #define RETRY_MIN_NS 1000000
 #define RETRY_MAX_NS 16000000
-#define TRY_MAX      (256 * 1024)
 
 /* ---- making ---- */
 
 void op_init(struct op *op, enum op_code code, struct file *file) {
-  memset(op, 0, offsetof(struct op, state));
+  op->io.transfer = (struct os_transfer){0};
+  op->io.kind = OS_IO_TRANSFER;
+  memset(&op->timer, 0, offsetof(struct op, u) - offsetof(struct op, timer));
   op->code = (unsigned char)code;
   op->phase = OP_ARRIVING;
   op->turn = TURN_NONE;
   op->file = file;
+}
+
+bool op_take(struct op *op) {
+  unsigned idle = 0;
+  return atomic_compare_exchange_strong(&op->state, &idle, OP_CLAIMED);
+}
+
+void op_give_back(struct op *op) {
+  atomic_store(&op->state, 0);
 }
 
 int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
@@ -55,8 +65,7 @@ int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
   if (!public_op || !loop || !done)
     return (int)runner_answer(OVIO_EINVAL, 0);
   struct op *mine = (struct op *)(void *)public_op;
-  unsigned idle = 0;
-  if (!atomic_compare_exchange_strong(&mine->state, &idle, OP_CLAIMED))
+  if (!op_take(mine))
     return (int)runner_answer(OVIO_EBUSY, 0);
   op_init(mine, code, file);
   mine->loop = loop;
@@ -66,7 +75,7 @@ int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
 }
 
 int op_unclaim(struct op *op, int error) {
-  atomic_store(&op->state, 0);
+  op_give_back(op);
   return (int)runner_answer(error, 0);
 }
 
@@ -211,6 +220,7 @@ static void op__deliver(struct node *node) {
   /* Once it is idle, any thread may start it anew. */
   struct task *task = op->task;
   ovio_done *done = op->done;
+  struct loop *loop = op->loop;
   int64_t result = op->result;
   uint32_t native = op->native;
   if (!op__settle(op)) {
@@ -222,9 +232,8 @@ static void op__deliver(struct node *node) {
     task_resume(task);
     return;
   }
-  struct runner *runner = runner_current();
-  atomic_fetch_sub(&runner->loop->pending, 1);
-  runner->native = native;
+  atomic_fetch_sub(&loop->pending, 1);
+  loop->runner->native = native;
   done((struct ovio_op *)(void *)op, result);
 }
 
@@ -411,16 +420,15 @@ static bool op__is_inline(const struct op *op) {
 static bool op__try(struct op *op) {
   struct transfer *transfer = &op->u.transfer;
   struct file *file = op->file;
-  if (transfer->write || !(file->os.traits & OS_TRAIT_TRY))
+  if (transfer->write || op->tried || !(atomic_load(&file->state) & FILE_TRY))
     return false;
   do {
     transfer_next(transfer, &op->io.transfer);
-    if (transfer->moved + (int64_t)transfer->asked > TRY_MAX ||
-        atomic_load_explicit(&file->no_try, memory_order_relaxed))
+    if (transfer->moved + (int64_t)transfer->asked > TRY_MAX)
       return false;
     op->io.result = os_file_transfer_try(&op->io.transfer);
     if (op->io.result.value == OVIO_ENOTSUP)
-      atomic_store(&file->no_try, true);
+      file_forget_try(file);
     if (op->io.result.value == OVIO_ENOTSUP ||
         op->io.result.value == OVIO_EWOULDBLOCK)
       return false;
@@ -512,7 +520,7 @@ void op_grant(struct op *op) {
 }
 
 static bool op__has_turn(struct op *op) {
-  if (!op->file || op->code == OP_OPEN)
+  if (!op->file || op->code == OP_OPEN || op->at_once)
     return true;
   os_lock_acquire(&op->file->lock);
   bool granted = op->granted;
@@ -544,6 +552,20 @@ int op_start(struct op *op) {
   op->link.run = op__on_arrival;
   loop_push(op->loop, &op->link);
   return 0;
+}
+
+void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
+                       struct os_result result) {
+  op->code = OP_TRANSFER;
+  op->phase = OP_FINISHED;
+  op->loop = loop;
+  op->task = NULL;
+  op->done = done;
+  op->result = result.value;
+  op->native = result.native;
+  atomic_store(&op->state, OP_ACTIVE);
+  atomic_fetch_add(&loop->pending, 1);
+  op__deliver_later(op);
 }
 
 /* ---- performing: the blocking calls ---- */

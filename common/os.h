@@ -38,7 +38,7 @@ struct os_result {
 #define OS_THREAD_WORDS  2
 #define OS_WAITER_WORDS  4
 #define OS_CONTEXT_WORDS 12
-#define OS_IO_WORDS      10
+#define OS_IO_WORDS      8
 
 /* ---- error.c ---- */
 
@@ -143,7 +143,8 @@ enum os_trait {
   OS_TRAIT_CONSOLE = 1u << 11,   /* Windows: UTF-8 to and from UTF-16 */
   OS_TRAIT_MESSAGE = 1u << 12,   /* a write is a message, never cut in two */
   OS_TRAIT_LISTENER = 1u << 13,  /* of os_pipe_listen(): for accepting only */
-  OS_TRAIT_PROCESS = 1u << 14    /* Windows: a process, for its end only */
+  OS_TRAIT_PROCESS = 1u << 14,   /* Windows: a process, for its end only */
+  OS_TRAIT_READ_END = 1u << 15   /* POSIX: of a pipe, only to be read */
 };
 
 /* What the system knows of an open file. */
@@ -209,6 +210,15 @@ struct os_result os_file_transfer_now(const struct os_transfer *transfer,
 /* The same for a read of a disk file, if no device has to be waited for: else
  * OVIO_EWOULDBLOCK; OVIO_ENOTSUP: this file cannot be asked. */
 struct os_result os_file_transfer_try(const struct os_transfer *transfer);
+/* The same for one buffer at an offset of a disk file, by a single system call.
+ * OS_AGAIN: a signal came in between. */
+#define OS_AGAIN INT64_MIN
+struct os_result os_file_read_at(const struct os_file *file, void *buffer,
+                                 size_t length, int64_t offset);
+struct os_result os_file_write_at(const struct os_file *file, void *buffer,
+                                  size_t length, int64_t offset);
+struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
+                                     size_t length, int64_t offset);
 struct os_result os_file_sync(const struct os_file *file, bool data_only);
 struct os_result os_file_truncate(const struct os_file *file, int64_t size);
 struct os_result os_file_size(const struct os_file *file);

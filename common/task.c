@@ -139,9 +139,9 @@ static void task__end(struct task *task) {
 }
 
 void task_resume(struct task *task) {
-  struct runner *runner = runner_current();
+  struct runner *runner = task->loop->runner;
   runner->task = task;
-  os_context_switch(&task->loop->context, &task->context);
+  os_context_switch(&runner->loop->context, &task->context);
   runner->task = NULL;
   if (task->ended)
     task__end(task);
@@ -149,6 +149,18 @@ void task_resume(struct task *task) {
 
 void task_suspend(struct task *task) {
   os_context_switch(&task->context, &task->loop->context);
+}
+
+static void task__yield(struct task *task) {
+  queue_push(&task->loop->ready, &task->link);
+  task_suspend(task);
+}
+
+void task_give_way(struct task *task) {
+  if (task->loop->budget_left > 0)
+    task->loop->budget_left--;
+  else
+    task__yield(task);
 }
 
 static void task__on_ready(struct node *node) {
@@ -258,8 +270,6 @@ void ovio_yield(void) {
   if (!runner) {
     os_thread_yield();
   } else if (runner->task) {
-    struct task *task = runner->task;
-    queue_push(&task->loop->ready, &task->link);
-    task_suspend(task);
+    task__yield(runner->task);
   }
 }

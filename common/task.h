@@ -45,6 +45,9 @@ int task_create(struct task **task, struct loop *loop, void *stack,
 void task_launch(struct task *task);
 /* Goes back to the loop until somebody resumes. In the task. */
 void task_suspend(struct task *task);
+/* Has done something without waiting: the others have their turn after a while.
+ * In the task. */
+void task_give_way(struct task *task);
 /* Goes on with the task until it waits or ends. On the loop's stack. */
 void task_resume(struct task *task);
 /* 0, or why the next operation of the task fails. Looks at the clock. */

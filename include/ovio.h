@@ -152,12 +152,12 @@ struct ovio_iovec {
 
 /* Opaque: the library's own fields live inside. Zeroed is closed. */
 struct ovio_file {
-  uint64_t opaque[44];
+  uint64_t opaque[28];
 };
 
 /* Opaque: one operation in flight, the resume node. Zeroed is idle. */
 struct ovio_op {
-  uint64_t opaque[72];
+  uint64_t opaque[58];
 };
 
 /* Opaque: a set of tasks. Set up by ovio_group_init(). */
