@@ -27,12 +27,20 @@ enum { WARM_MAX = 128, TRIMMED_MAX = 896, TRIM_BATCH = 64 };
 
 /* ---- the pool ---- */
 
+static unsigned pool__count(struct task_pool *pool) {
+  return atomic_load_explicit(&pool->count, memory_order_relaxed);
+}
+
+static void pool__set_count(struct task_pool *pool, unsigned count) {
+  atomic_store_explicit(&pool->count, count, memory_order_relaxed);
+}
+
 static void pool__push(struct loop *loop, struct task_pool *pool,
                        struct task *task) {
   os_lock_acquire(&loop->lock);
   task->link.next = pool->head;
   pool->head = &task->link;
-  pool->count++;
+  pool__set_count(pool, pool__count(pool) + 1);
   os_lock_release(&loop->lock);
 }
 
@@ -42,7 +50,7 @@ static struct task *pool__pop(struct task_pool *pool) {
   if (!node)
     return NULL;
   pool->head = node->next;
-  pool->count--;
+  pool__set_count(pool, pool__count(pool) - 1);
   return CONTAINER_OF(node, struct task, link);
 }
 
@@ -57,20 +65,21 @@ static struct task *pool__take(struct loop *loop) {
 
 static struct task *pool__take_surplus(struct loop *loop) {
   os_lock_acquire(&loop->lock);
-  bool any = loop->warm.count > WARM_MAX;
+  bool any = pool__count(&loop->warm) > WARM_MAX;
   struct task *task = any ? pool__pop(&loop->warm) : NULL;
   os_lock_release(&loop->lock);
   return task;
 }
 
 bool tasks_trim_idle(struct loop *loop) {
-  if (atomic_load_explicit(&loop->warm.count, memory_order_relaxed) <= WARM_MAX)
+  if (pool__count(&loop->warm) <= WARM_MAX)
     return false;
   for (int left = TRIM_BATCH; left > 0; left--) {
     struct task *task = pool__take_surplus(loop);
     if (!task)
       break;
-    if (loop->trimmed.count < TRIMMED_MAX && os_context_trim(&task->context))
+    if (pool__count(&loop->trimmed) < TRIMMED_MAX &&
+        os_context_trim(&task->context))
       pool__push(loop, &loop->trimmed, task);
     else
       os_context_destroy(&task->context);

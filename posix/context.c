@@ -301,10 +301,10 @@ static void slab__poison(struct slab *slab, size_t at, size_t length, bool on) {
 static bool slab__map(struct slab *slab) {
   size_t slot = slab->stacks->slot;
   for (slab->count = slab->stacks->count; slab->count; slab->count /= 2) {
-    void *base = native.mmap(
-        NULL, slab->count * slot, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANON | NATIVE_MAP_STACK | NATIVE_MAP_NORESERVE, -1,
-        0);
+    void *base = native.mmap(NULL, slab->count * slot, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANON | NATIVE_MAP_STACK |
+                                 NATIVE_MAP_NORESERVE,
+                             -1, 0);
     if (base == MAP_FAILED)
       continue;
     slab->base = base;
