@@ -331,6 +331,8 @@ static void test_areas_do_not_grow(struct test *test) {
   struct crowd crowd = {.count = MANY, .lasts = 1};
   if (!kernel_has_guards())
     SKIP("no MADV_GUARD_INSTALL before Linux 6.13");
+  if (SCENE_TSAN)
+    SKIP("thread sanitizer has maps of its own for every stack");
   long before = count_areas();
   TRY_EQ(loop_make(&loop, SHORT), 0);
   TRY_EQ(crowd_spawn(&crowd, loop), 0);
