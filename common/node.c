@@ -58,16 +58,12 @@ bool inbox_is_empty(struct inbox *inbox) {
 
 void inbox_take(struct inbox *inbox, struct queue *queue) {
   struct node *newest = atomic_exchange(&inbox->head, NULL);
-  struct node *oldest = NULL;
+  struct queue taken = {.tail = newest};
   while (newest) {
     struct node *next = newest->next;
-    newest->next = oldest;
-    oldest = newest;
+    newest->next = taken.head;
+    taken.head = newest;
     newest = next;
   }
-  while (oldest) {
-    struct node *next = oldest->next;
-    queue_push(queue, oldest);
-    oldest = next;
-  }
+  queue_append(queue, &taken);
 }
