@@ -1149,7 +1149,8 @@ struct ovio_loop_options {
   unsigned engine;      /* enum ovio_engine; the default may be chosen by the
                            environment's OVIO_ENGINE: a name as that of
                            ovio_loop_engine() */
-  size_t stack_length;  /* bytes of a task's stack; 256 KiB, at least 64 KiB */
+  size_t stack_length;  /* bytes of a task's stack; 256 KiB, at least 64 KiB;
+                           see ovio_spawn() */
   size_t max_transfer;  /* bytes a system call; see ovio_set_max_transfer() */
   unsigned max_workers; /* threads for what blocks; 64 */
   unsigned budget;      /* immediate completions a task may have in a turn
@@ -1203,8 +1204,20 @@ OVIO_API const char *ovio_loop_engine(const struct ovio_loop *loop);
 /* ------------------------------------------------------------------- tasks */
 
 /* ovio_spawn: starts a task that runs body(argument) on a stack of its own, at
- * the loop's next turn. Any thread; never waits. The stack is pooled with the
- * loop. Errors: EINVAL, ENOMEM. */
+ * the loop's next turn. Any thread; never waits.
+ * The stack has options.stack_length bytes of address space, of which it takes
+ * as much memory as it has touched: a task that waits in a shallow place one
+ * page, itself included, and on POSIX a share of the page tables (512 bytes for
+ * 256 KiB). Below it lies a guard: who overruns the stack gets SIGSEGV, or
+ * EXCEPTION_STACK_OVERFLOW. After the body's return the stack serves the next
+ * task; a loop that has nothing to do gives back what is beyond a thousand
+ * of them, and ovio_loop_destroy() all.
+ * How many: on Linux since 6.13 as many as fit into memory (a million by
+ * default needs 5 GB). Before, and where memory is locked (mlockall(2)), a
+ * guard splits a mapping, and vm.max_map_count ends it at about 32,000:
+ * OVIO_ENOMEM. On Windows each commits 8 KiB; Wine has the limit of the
+ * mappings, too. Errors: EINVAL, ENOMEM.
+ * System: mmap(2), madvise(2), mprotect(2); CreateFiberEx. */
 OVIO_API int ovio_spawn(struct ovio_loop *loop, void (*body)(void *argument),
                         void *argument);
 
