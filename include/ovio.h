@@ -379,7 +379,7 @@ OVIO_API int ovio_set_times(struct ovio_file *file, int64_t access_ns,
 
 /* ovio_copy: copies up to `length` bytes of disk files, from `from` at
  * `from_offset` to `to` at `to_offset`; INT64_MAX: to the end. Positions do not
- * move; within one file the ranges must not overlap. `from` must stay open.
+ * move; within one file the ranges must not overlap. Both must stay open.
  * Result: bytes copied, less than `length` at the end of `from`. A failure
  * after some bytes returns their count, and the next call reports it.
  * Thread: plain or task. Cancel: between pieces of 16 MiB, or less.
@@ -424,7 +424,8 @@ enum ovio_lock_flags {
  * It is tried again after pauses of 1 to 64 ms: who waits may be that late, and
  * those who wait are not served in order.
  * Thread: plain or task (a worker calls); a callback gets OVIO_EDEADLK, but for
- * OVIO_LOCK_TRY on an OVIO_INLINE file. Cancel: the task's; a deadline.
+ * OVIO_LOCK_TRY on an OVIO_INLINE file. Cancel: the task's; a deadline;
+ * ovio_close(), which takes a waiting task out with OVIO_ECANCELED.
  * Errors: EINVAL, EBADF, ESPIPE (no disk file), EISDIR, ENOBUFS (too many
  * locks), ENOTSUP (ranges, on POSIX systems without F_OFD_SETLK).
  * System: fcntl(2) with F_OFD_SETLK, flock(2); LockFileEx. */
