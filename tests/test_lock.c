@@ -122,6 +122,7 @@ struct waiter {
   uint64_t deadline_ns;
   atomic_int state;
   int result;
+  uint32_t native;
 };
 
 static void lock_it(void *argument) {
@@ -130,6 +131,7 @@ static void lock_it(void *argument) {
     ovio_deadline(self->deadline_ns);
   atomic_store(&self->state, 1);
   self->result = ovio_lock(self->file, 0, 0, 0);
+  self->native = ovio_native_error();
   atomic_store(&self->state, 2);
 }
 
@@ -183,6 +185,7 @@ static void test_deadline_and_cancel(struct test *test) {
   ovio_group_cancel(&group);
   TRY_EQ(ovio_group_wait(&group), 0);
   TRY_EQ(cancelled.result, OVIO_ECANCELED);
+  TRY_EQ(cancelled.native, 0);
   TRY_EQ(close_pair(&pair), 0);
 }
 

@@ -22,7 +22,9 @@ static struct {
   atomic_int before; /* so many calls succeed first */
   atomic_int fail;   /* then so many fail */
   atomic_int error;
-  struct flock asked; /* the last one */
+  struct flock asked;   /* the last one */
+  atomic_bool holds_up; /* the call does not return meanwhile */
+  atomic_bool inside;
   atomic_int operation;
 } plan;
 
@@ -43,8 +45,15 @@ static bool fails(void) {
 
 static int try_fcntl_lock(int fd, int command, struct flock *lock) {
   plan.asked = *lock;
+  if (plan.holds_up) {
+    plan.inside = true;
+    while (plan.holds_up)
+      os_sleep_ns(1000000);
+  }
   return fails() ? -1 : real.fcntl_lock(fd, command, lock);
 }
+
+static int locked;
 
 static int try_flock(int fd, int operation) {
   plan.operation = operation;
@@ -136,6 +145,39 @@ static void test_fails_while_it_waits(struct test *test) {
   TRY_EQ(ovio_close(&two), 0);
 }
 
+static void lock_it(void *argument) {
+  struct ovio_file *file = argument;
+  locked = ovio_lock(file, 0, 0, 0);
+}
+
+static void release(struct ovio_op *op, int64_t result) {
+  plan.holds_up = false;
+  outcome_done(op, result);
+}
+
+/* The cancel comes while a worker is in the system call, which then says that
+ * it is not free. */
+static void test_cancel_in_the_call(struct test *test) {
+  struct ovio_file file;
+  struct ovio_group group;
+  struct outcome outcome = {.calls = 0};
+  TRY(open_file(&file));
+  plan_on(0, 1000, EAGAIN);
+  plan.inside = false;
+  plan.holds_up = true;
+  locked = 1;
+  ovio_group_init(&group);
+  TRY_EQ(ovio_group_spawn(&group, test->loop, lock_it, &file), 0);
+  AWAIT(plan.inside);
+  ovio_group_cancel(&group);
+  TRY_EQ(ovio_start_sleep(test->loop, &outcome.op, 5000000, release), 0);
+  TRY_EQ(ovio_group_wait(&group), 0);
+  TRY_EQ(locked, OVIO_ECANCELED);
+  TRY_EQ(plan.calls, 1);
+  plan_on(0, 0, 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
 /* flock(2): the whole file or nothing. */
 static void test_whole_files_only(struct test *test) {
   struct ovio_file one, two;
@@ -163,8 +205,11 @@ static void test_whole_files_only(struct test *test) {
 
 int main(void) {
   static const struct test_case cases[] = {
-      TEST(test_what_is_asked_for),      TEST(test_answers),
-      TEST(test_waits_until_it_is_free), TEST(test_fails_while_it_waits),
+      TEST(test_what_is_asked_for),
+      TEST(test_answers),
+      TEST(test_waits_until_it_is_free),
+      TEST(test_fails_while_it_waits),
+      TEST_LOOP(test_cancel_in_the_call, "only a task is cancelled"),
       TEST(test_whole_files_only),
   };
   real = native;

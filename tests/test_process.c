@@ -644,6 +644,21 @@ static void test_run_limit(struct test *test) {
   }
 }
 
+/* The other stream stays open and silent: the limit alone ends it. */
+static void test_run_limit_of_an_endless_child(struct test *test) {
+  struct child child;
+  struct ovio_output output;
+  child_prepare(&child, "drone", NULL, NULL);
+  child.options.output_limit = 5000;
+  int result = ovio_run(&child.options, &output);
+  size_t length = output.output_length;
+  ovio_free(output.output);
+  ovio_free(output.error);
+  TRY_EQ(result, OVIO_EFBIG);
+  TRY_EQ(length, 5000);
+  TRY(test_is_childless());
+}
+
 static void test_run_deadline(struct test *test) {
   struct child child;
   struct ovio_output output;
@@ -777,6 +792,7 @@ int main(int argc, char **argv) {
       TEST(test_run_feeds),
       TEST(test_run_reads_both),
       TEST(test_run_limit),
+      TEST(test_run_limit_of_an_endless_child),
       TEST_LOOP(test_run_deadline, "only tasks have deadlines"),
       TEST_LOOP(test_run_cancel, "only tasks are cancelled"),
       TEST_ENGINES(test_loop_cancel),
