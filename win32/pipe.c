@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pipes: CreateNamedPipeW.
- * *
+ *
  * CreatePipe makes synchronous ends only. So the pipe between two ends of ours
  * is a named one, with a name that nobody can guess, one instance, and no
  * clients from the network. Should somebody be faster, CreateFileW fails.
