@@ -682,6 +682,25 @@ static void run_it(void *argument) {
 }
 
 /* Every moment of a run at which it may be cancelled. */
+/* It neither reads what it is fed nor ends. */
+static void test_run_deadline_of_a_feeder(struct test *test) {
+  enum { LENGTH = 1000000 };
+  struct child child;
+  struct ovio_output output;
+  char *bytes = calloc(LENGTH, 1);
+  TRY(bytes != NULL);
+  child_prepare(&child, "sleep", "so far", NULL);
+  child.options.input_bytes = bytes;
+  child.options.input_length = LENGTH;
+  ovio_deadline(test_is_wine() ? 2000000000 : 1000000000);
+  int error = ovio_run(&child.options, &output);
+  ovio_deadline(0);
+  free(bytes);
+  TRY_EQ(error, OVIO_ETIMEDOUT);
+  TRY(child_output_is(&output, "so far", ""));
+  TRY(test_is_childless());
+}
+
 static void test_run_cancel(struct test *test) {
   for (int round = 0; round < 12; round++) {
     struct running running = {.result = 1};
@@ -794,6 +813,7 @@ int main(int argc, char **argv) {
       TEST(test_run_limit),
       TEST(test_run_limit_of_an_endless_child),
       TEST_LOOP(test_run_deadline, "only tasks have deadlines"),
+      TEST_LOOP(test_run_deadline_of_a_feeder, "only tasks have deadlines"),
       TEST_LOOP(test_run_cancel, "only tasks are cancelled"),
       TEST_ENGINES(test_loop_cancel),
       TEST_LOOP(test_many_at_once, needs_task),
