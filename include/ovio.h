@@ -506,6 +506,8 @@ OVIO_API void ovio_dir_end(struct ovio_dir *walk);
  * was opened OVIO_INLINE, which makes them block the loop's thread. Cancel:
  * until the system call has begun; a name that was made or removed is reported
  * as such. Directories given must stay open until the call returns.
+ * A separator at the end says that a directory is meant: OVIO_ENOTDIR for what
+ * is none, OVIO_EISDIR from an open that is to create it.
  * Errors, on both systems: ENOENT (also an empty path, and a link that leads
  * nowhere), ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, EROFS, ENOSPC, EIO,
  * ENOMEM, EBADF (a closed `dir`), EINVAL. Where they differ: a file in the
@@ -526,13 +528,15 @@ OVIO_API int ovio_mkdir(struct ovio_file *dir, const char *path, unsigned mode);
  * System: unlinkat(2); FileDispositionInfoEx, FileDispositionInfo. */
 OVIO_API int ovio_unlink(struct ovio_file *dir, const char *path);
 
-/* ovio_rmdir: removes an empty directory. Errors also: ENOTEMPTY, ENOTDIR (also
- * for a link to one), EBUSY (the system's own, or a mount point).
+/* ovio_rmdir: removes an empty directory. OVIO_EINVAL for a path that ends in
+ * "." or "..". Errors also: ENOTEMPTY, ENOTDIR (also for a link to one), EBUSY
+ * (the system's own, or a mount point).
  * System: unlinkat(2); as ovio_unlink(). */
 OVIO_API int ovio_rmdir(struct ovio_file *dir, const char *path);
 
 /* ovio_rename: gives what is called `from` in `dir` the name `to` in `to_dir`,
- * in one step: there is always the old or the new one.
+ * in one step: there is always the old or the new one. OVIO_EINVAL for a
+ * path that ends in "." or "..".
  *   flags  0: replaces a file, also a read-only one and one that is open, or
  *          an empty directory; OVIO_EXCLUSIVE: OVIO_EEXIST if `to` exists.
  * Links themselves are renamed and replaced. On Windows before 10 1809, and off
