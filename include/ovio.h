@@ -420,7 +420,8 @@ enum ovio_lock_flags {
  * goes with ovio_unlock() or ovio_close(). On Windows it keeps others from
  * reading (unless shared) and writing those bytes; on POSIX it keeps out who
  * asks for a lock, too, and nobody else. A range that this file has locked
- * before is changed on POSIX, and in its own way on Windows.
+ * before is changed on POSIX; on Windows it is in the way like another's, for
+ * ever if the call waits: unlock it first.
  * It is tried again after pauses of 1 to 64 ms: who waits may be that late, and
  * those who wait are not served in order.
  * Thread: plain or task (a worker calls); a callback gets OVIO_EDEADLK, but for
@@ -538,7 +539,8 @@ OVIO_API int ovio_rmdir(struct ovio_file *dir, const char *path);
  * in one step: there is always the old or the new one. OVIO_EINVAL for a
  * path that ends in "." or "..".
  *   flags  0: replaces a file, also a read-only one and one that is open, or
- *          an empty directory; OVIO_EXCLUSIVE: OVIO_EEXIST if `to` exists.
+ *          an empty directory; OVIO_EXCLUSIVE: OVIO_EEXIST if `to` exists
+ *          (on Windows not if both are the same).
  * Links themselves are renamed and replaced. On Windows before 10 1809, and off
  * NTFS, replacing an open file is EACCES, and an empty directory is replaced in
  * two steps. Where a POSIX system lacks OVIO_EXCLUSIVE, that takes two steps,

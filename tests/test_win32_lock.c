@@ -192,6 +192,8 @@ static void test_other_handles(struct test *test) {
   TRY_EQ(ovio_lock(&overlapped, 0, 10, OVIO_LOCK_TRY), OVIO_EWOULDBLOCK);
   TRY_EQ(ovio_unlock(&blocking, 0, 10), 0);
   TRY_EQ(ovio_lock(&overlapped, 0, 10, OVIO_LOCK_TRY), 0);
+  /* Its own is in the way, too. */
+  TRY_EQ(ovio_lock(&overlapped, 0, 10, OVIO_LOCK_TRY), OVIO_EWOULDBLOCK);
   TRY_EQ(ovio_close(&overlapped), 0);
   TRY_EQ(ovio_close(&blocking), 0);
 }
