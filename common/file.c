@@ -20,6 +20,7 @@
 #include "common/beneath.h"
 #include "common/check.h"
 #include "common/loop.h"
+#include "common/path.h"
 #include "common/task.h"
 
 _Static_assert(sizeof(struct file) <= sizeof(struct ovio_file), "ovio_file");
@@ -295,7 +296,11 @@ static int file__prepare_open(struct op *op, struct ovio_file *file,
   if (error)
     return error;
   error = file_check_directory(dir);
-  return error ? error : os_path_check(path);
+  if (!error)
+    error = os_path_check(path);
+  if (!error && (flags & OVIO_CREATE) && path_means_directory(path))
+    error = OVIO_EISDIR; /* open(2) makes none */
+  return error;
 }
 
 int ovio_openat(struct ovio_file *file, struct ovio_file *dir, const char *path,

@@ -156,8 +156,8 @@ static int loop__configure(struct loop *loop, unsigned *engine,
     return OVIO_EINVAL;
   if (options.max_transfer > OS_TRANSFER_MAX)
     options.max_transfer = OS_TRANSFER_MAX;
-  loop->stack_length =
-      options.stack_length ? options.stack_length : STACK_DEFAULT;
+  os_stacks_init(&loop->stacks,
+                 options.stack_length ? options.stack_length : STACK_DEFAULT);
   loop->max_transfer = options.max_transfer;
   loop->threads = options.threads ? options.threads : 1;
   loop->budget = options.budget ? options.budget : BUDGET_DEFAULT;
@@ -181,7 +181,7 @@ int ovio_loop_create(struct ovio_loop **out,
     goto err1;
   error = os_port_create(&loop->port, engine, loop->threads);
   if (error)
-    goto err1;
+    goto err2;
   workers_init(&loop->workers, loop->workers.max);
   os_lock_init(&loop->lock);
   baton_init(&loop->baton);
@@ -189,6 +189,8 @@ int ovio_loop_create(struct ovio_loop **out,
   *out = (struct ovio_loop *)loop;
   return 0;
 
+err2:
+  os_stacks_destroy(&loop->stacks);
 err1:
   memory_free(loop);
   return (int)runner_answer(error, 0);
@@ -199,9 +201,8 @@ static void loop__free(struct loop *loop) {
   while (atomic_load(&loop->pushers) > 0)
     os_thread_yield(); /* the last push is on its way out */
   workers_destroy(&loop->workers);
-  struct node *node;
-  while ((node = queue_pop(&loop->idle_tasks)))
-    task_destroy(CONTAINER_OF(node, struct task, link));
+  tasks_destroy_idle(loop);
+  os_stacks_destroy(&loop->stacks);
   os_lock_destroy(&loop->lock);
   baton_destroy(&loop->baton);
   os_port_destroy(loop->port);
@@ -373,6 +374,8 @@ static void loop__run_turn(struct loop *loop) {
 static int64_t loop__timeout(struct loop *loop) {
   if (loop__has_ready(loop) || atomic_load(&loop->stopping))
     return 0;
+  if (tasks_trim_idle(loop))
+    return 0;
   if (!loop->timers.first)
     return -1;
   int64_t left = loop->timers.first->due_ns - os_clock_ns();
@@ -468,6 +471,8 @@ static int loop__run(struct loop *loop) {
   else
     loop->runner = &runner;
   loop__turns(loop);
+  while (tasks_trim_idle(loop))
+    ;
   if (loop->threads > 1)
     baton_give(&loop->baton);
   os_local_set(OS_LOCAL_RUNNER, NULL);

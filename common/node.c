@@ -44,16 +44,12 @@ void inbox_take(struct inbox *inbox, struct queue *queue) {
   if (inbox_is_empty(inbox))
     return; /* the exchange below costs as much as a switch of stacks */
   struct node *newest = atomic_exchange(&inbox->head, NULL);
-  struct node *oldest = NULL;
+  struct queue taken = {.tail = newest};
   while (newest) {
     struct node *next = newest->next;
-    newest->next = oldest;
-    oldest = newest;
+    newest->next = taken.head;
+    taken.head = newest;
     newest = next;
   }
-  while (oldest) {
-    struct node *next = oldest->next;
-    queue_push(queue, oldest);
-    oldest = next;
-  }
+  queue_append(queue, &taken);
 }

@@ -38,6 +38,8 @@ _Static_assert(_Alignof(struct op) <= _Alignof(struct ovio_op), "alignment");
 
 #define RETRY_MIN_NS 1000000
 #define RETRY_MAX_NS 16000000
+#define PAUSE_MIN_NS 1000000
+#define PAUSE_MAX_NS 64000000
 
 /* ---- making ---- */
 
@@ -354,11 +356,43 @@ void op_on_port(struct op *op) {
   op_finish(op, transfer_result(&op->u.transfer));
 }
 
+/* ---- a call and its repetition ---- */
+
+static void op__on_pause_end(struct timer *timer);
+
+static bool op__is_to_be_repeated(const struct op *op) {
+  return op->code == OP_CALL && op->u.call.pause_ns > 0 &&
+         op->result == OVIO_EWOULDBLOCK;
+}
+
+static int64_t op__next_pause(struct op *op) {
+  int64_t pause_ns = op->u.call.pause_ns;
+  if (pause_ns < PAUSE_MAX_NS)
+    op->u.call.pause_ns *= 2;
+  op->native = 0;
+  return pause_ns;
+}
+
+/* Its system calls have been made. */
+static void op__end_call(struct op *op) {
+  if (!op__is_to_be_repeated(op)) {
+    op_finish(op, op->result);
+    return;
+  }
+  int64_t pause_ns = op__next_pause(op);
+  if (op->cancelled) {
+    op_finish(op, OVIO_ECANCELED);
+    return;
+  }
+  op->phase = OP_TIMER;
+  timer_start(&op->loop->timers, &op->timer, os_clock_ns() + pause_ns,
+              op__on_pause_end);
+}
+
 /* ---- the worker's way ---- */
 
 static void op__on_worker(struct node *node) {
-  struct op *op = CONTAINER_OF(node, struct op, link);
-  op_finish(op, op->result);
+  op__end_call(CONTAINER_OF(node, struct op, link));
 }
 
 void op_from_worker(struct op *op) {
@@ -368,7 +402,7 @@ void op_from_worker(struct op *op) {
 
 static void op__run_here(struct op *op) {
   op_execute(op, NULL);
-  op_finish(op, op->result);
+  op__end_call(op);
 }
 
 static void op__submit(struct op *op) {
@@ -494,6 +528,10 @@ static void op__go_to_file(struct op *op) {
     op__start_io(op);
 }
 
+static void op__on_pause_end(struct timer *timer) {
+  op__go_to_file(CONTAINER_OF(timer, struct op, timer));
+}
+
 /* It has arrived, and has its turn. */
 static void op__go(struct op *op) {
   if (op->cancelled && !op_is_stubborn(op)) {
@@ -576,6 +614,14 @@ void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
 
 /* ---- performing: the blocking calls ---- */
 
+static void op__execute_here(struct op *op) {
+  op_execute(op, NULL);
+  while (op__is_to_be_repeated(op)) {
+    os_sleep_ns((uint64_t)op__next_pause(op));
+    op_execute(op, NULL);
+  }
+}
+
 /* On a plain thread; and in a callback, where op__enter() refuses to wait. */
 static int64_t op__perform_here(struct op *op) {
   struct parker parker;
@@ -586,7 +632,7 @@ static int64_t op__perform_here(struct op *op) {
     if (!op->granted)
       parker__wait(&parker);
     if (op__place(op))
-      op_execute(op, NULL);
+      op__execute_here(op);
     op__leave(op);
   }
   parker__destroy(&parker);
@@ -641,20 +687,26 @@ int64_t op_perform(struct op *op) {
 }
 
 static int64_t op__perform_call(enum op_code code, struct file *file,
-                                op_call *run, void *argument) {
+                                op_call *run, void *argument,
+                                int64_t pause_ns) {
   struct op op;
   op_init(&op, code, file);
   op.u.call.run = run;
   op.u.call.argument = argument;
+  op.u.call.pause_ns = pause_ns;
   return op_perform(&op);
 }
 
 int64_t op_perform_call(struct file *file, op_call *run, void *argument) {
-  return op__perform_call(OP_CALL, file, run, argument);
+  return op__perform_call(OP_CALL, file, run, argument, 0);
+}
+
+int64_t op_perform_insistent(struct file *file, op_call *run, void *argument) {
+  return op__perform_call(OP_CALL, file, run, argument, PAUSE_MIN_NS);
 }
 
 int64_t op_perform_cleanup(op_call *run, void *argument) {
-  return op__perform_call(OP_CLEANUP, NULL, run, argument);
+  return op__perform_call(OP_CLEANUP, NULL, run, argument, 0);
 }
 
 /* ---- cancelling ---- */

@@ -116,6 +116,7 @@ struct op {
     struct {
       op_call *run;
       void *argument;
+      int64_t pause_ns; /* of OVIO_EWOULDBLOCK: it is called again after that */
     } call;
     struct {
       struct os_file file; /* nobody's: it only names the handle */
@@ -154,6 +155,9 @@ void op_activate(struct op *op);
 int64_t op_perform(struct op *op);
 /* The same for an OP_CALL; `file`, if any, stays open meanwhile. */
 int64_t op_perform_call(struct file *file, op_call *run, void *argument);
+/* Likewise, again and again as long as it answers OVIO_EWOULDBLOCK, after
+ * pauses that grow; to `file` this is one operation. Not in a callback. */
+int64_t op_perform_insistent(struct file *file, op_call *run, void *argument);
 /* An OP_CLEANUP: for what must be undone also by a task that was cancelled.
  * `run` must end soon by itself. */
 int64_t op_perform_cleanup(op_call *run, void *argument);

@@ -37,8 +37,9 @@ struct os_result {
 #define OS_COND_WORDS    8
 #define OS_THREAD_WORDS  2
 #define OS_WAITER_WORDS  4
+#define OS_STACKS_WORDS  16
 #define OS_CONTEXT_WORDS 12
-#define OS_IO_WORDS      6
+#define OS_IO_WORDS      8
 
 /* ---- error.c ---- */
 
@@ -513,6 +514,15 @@ void os_port_wake(struct os_port *port);
 
 /* ---- context.c ---- */
 
+/* Where stacks of `length` bytes come from. Any thread. */
+struct os_stacks {
+  uint64_t words[OS_STACKS_WORDS];
+};
+void os_stacks_init(struct os_stacks *stacks, size_t length);
+void os_stacks_destroy(struct os_stacks *stacks); /* all contexts are gone */
+/* Gives the system back what destroyed contexts have left behind. */
+void os_stacks_trim(struct os_stacks *stacks);
+
 /* A stack and the place where it stopped. */
 struct os_context {
   uint64_t words[OS_CONTEXT_WORDS];
@@ -522,14 +532,20 @@ struct os_context {
 int os_context_enter(struct os_context *context);
 void os_context_leave(struct os_context *context);
 
-/* A new stack of `length` bytes with a guard page, or on the caller's memory
- * (OVIO_ENOTSUP on Windows). The first switch to it calls entry(argument),
- * which never returns. */
-int os_context_create(struct os_context *context, size_t length,
-                      void (*entry)(void *argument), void *argument);
+/* A new stack with a guard page. The context is the first member of `size`
+ * blank bytes, which are the caller's until it is destroyed: at the high end of
+ * the stack where that can be (POSIX). Or on the caller's memory (OVIO_ENOTSUP
+ * on Windows). The first switch to it calls entry(context), which never
+ * returns. */
+int os_context_create(struct os_context **context, struct os_stacks *stacks,
+                      size_t size, void (*entry)(struct os_context *context));
 int os_context_create_on(struct os_context *context, void *stack, size_t length,
-                         void (*entry)(void *argument), void *argument);
+                         void (*entry)(struct os_context *context));
 void os_context_destroy(struct os_context *context);
+
+/* Empties the deep part of a stack that os_context_create() has made and that
+ * stopped in a shallow place. false: that cannot be done here. */
+bool os_context_trim(struct os_context *context);
 
 /* Leaves `from`, goes on with `to`. Sanitizers and Valgrind are told. */
 void os_context_switch(struct os_context *from, struct os_context *to);

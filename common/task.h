@@ -12,9 +12,9 @@
 struct group;
 
 struct task {
-  struct node link;        /* ready list, inbox, idle list, group's waiters */
-  struct node cancel_link; /* inbox */
-  struct os_context context;
+  struct os_context context; /* first */
+  struct node link;          /* ready list, inbox, pool, group's waiters */
+  struct node cancel_link;   /* inbox */
   struct loop *loop;
   void (*body)(void *argument);
   void *argument;
@@ -57,7 +57,12 @@ int task_check_latch(struct task *task);
 void task_cancel(struct task *task);
 /* The loop's thread. */
 void task_cancel_now(struct task *task);
-void task_destroy(struct task *task);
+
+/* Gives back some of the stacks that the loop's pool has beyond what it keeps
+ * while there is nothing to do; false: there are none. The loop's thread. */
+bool tasks_trim_idle(struct loop *loop);
+/* The loop is about to go. */
+void tasks_destroy_idle(struct loop *loop);
 
 /* The member has ended. */
 void group_leave(struct task *task);
