@@ -51,7 +51,7 @@ case $(df --output=fstype . 2>/dev/null | tail -n 1) in
 esac
 
 limit read ovio-plain 1 pread 80
-limit yield ovio-task 1 assembly 100
+limit yield ovio-task 1 assembly 115
 if [ $cached = yes ]; then
   limit read ovio-task 1 nothing 250
   limit read ovio-task 32 nothing 285

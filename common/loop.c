@@ -363,7 +363,7 @@ static void loop__run_turn(struct loop *loop) {
     loop->ready.head = NULL;
   }
   loop->runner->budget_left = loop->budget;
-  while (loop->turn.head && !loop->ending &&
+  while (loop->turn.head &&
          !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
     struct node *node = queue_pop(&loop->turn);
     node->run(node);
@@ -420,8 +420,9 @@ static int loop__wait(struct loop *loop) {
 
 /* All threads of the run are to return. */
 static void loop__end(struct loop *loop, int error) {
-  loop->ending = true;
-  loop->error = error;
+  atomic_store(&loop->stopping, true);
+  if (error)
+    loop->error = error;
   for (unsigned at = 0; at < loop->baton.idle; at++)
     baton_call_idle(&loop->baton);
   loop__wake(loop);
@@ -429,10 +430,8 @@ static void loop__end(struct loop *loop, int error) {
 
 /* true: the run is over. */
 static bool loop__is_over(struct loop *loop) {
-  if (atomic_load(&loop->stopping)) {
-    atomic_store(&loop->stopping, false);
+  if (atomic_load(&loop->stopping))
     return true;
-  }
   if (!loop__is_drained(loop))
     return false;
   atomic_store(&loop->cancelling, false);
@@ -441,22 +440,18 @@ static bool loop__is_over(struct loop *loop) {
 
 /* With the baton. */
 static void loop__turns(struct loop *loop) {
-  while (!loop->ending) {
+  int error = 0;
+  while (!error) {
     loop__run_turn(loop);
-    if (loop->ending)
-      return;
     if (loop->timers.first)
       timers_fire(&loop->timers, os_clock_ns());
-    if (loop__is_over(loop)) {
-      loop__end(loop, 0);
-      return;
-    }
+    if (loop__is_over(loop))
+      break;
     if (loop__has_ready(loop) && loop->in_port == 0)
       continue; /* the port has nothing to tell, and is not waited for */
-    int error = loop__wait(loop);
-    if (error)
-      loop__end(loop, error);
+    error = loop__wait(loop);
   }
+  loop__end(loop, error);
 }
 
 /* One thread's part of a run. */
@@ -517,11 +512,11 @@ int ovio_loop_run(struct ovio_loop *public_loop) {
     return (int)runner_answer(OVIO_EDEADLK, 0);
   if (atomic_exchange(&loop->running, true))
     return (int)runner_answer(OVIO_EBUSY, 0);
-  loop->ending = false;
   loop->error = 0;
   int error = loop->threads > 1 ? loop__run_all(loop) : loop__run(loop);
   if (!error)
     error = loop->error;
+  atomic_store(&loop->stopping, false);
   atomic_store(&loop->running, false);
   return (int)runner_answer(error, 0);
 }

@@ -29,11 +29,10 @@ struct loop {
   struct task *tasks;
   size_t in_port;         /* ops that the kernel has */
   atomic_bool cancelling; /* until drained */
-  bool ending;            /* the run is: `error` is what it returns */
-  int error;
-  unsigned callbacks; /* under way */
-  bool led;           /* a thread waits at the port... */
-  int64_t due_ns;     /* ...until then */
+  int error;              /* why the run is to end, if not by itself */
+  unsigned callbacks;     /* under way */
+  bool led;               /* a thread waits at the port... */
+  int64_t due_ns;         /* ...until then */
 
   unsigned threads;
   struct baton baton; /* with one thread: not used */

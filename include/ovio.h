@@ -1152,7 +1152,7 @@ enum ovio_engine {
 /* Every field's 0 is its default. Set `size` to sizeof(the struct). */
 struct ovio_loop_options {
   size_t size;
-  unsigned threads;     /* 1; more: OVIO_ENOTSUP for now */
+  unsigned threads;     /* 1; at most 1024: see ovio_loop_run() */
   unsigned engine;      /* enum ovio_engine; the default may be chosen by the
                            environment's OVIO_ENGINE: a name as that of
                            ovio_loop_engine() */
@@ -1178,7 +1178,14 @@ OVIO_API int ovio_loop_create(struct ovio_loop **loop,
 /* ovio_loop_run: runs tasks and callbacks until no operation, task, timer,
  * post or hold is left (0), or until ovio_loop_stop(). One caller at a time
  * (OVIO_EBUSY), not from a task or callback (OVIO_EDEADLK); another thread may
- * run it the next time. Errors also: what the port answered. */
+ * run it the next time. Errors also: what the port answered.
+ *   With options.threads above 1, this call starts the others, as many as the
+ * system gives, and joins them before it returns. Tasks and callbacks then run
+ * on any of them, several at once, but each task on one at a time; it may find
+ * itself on another thread after any call of this library, so nothing of the
+ * thread's own (thread-local variables, locks that a thread must release) is to
+ * be kept across one. What they share needs locks or atomics, as between
+ * threads. An op that has finished may be started anew by its callback. */
 OVIO_API int ovio_loop_run(struct ovio_loop *loop);
 
 /* ovio_loop_stop: makes ovio_loop_run() return soon; what is pending stays so
