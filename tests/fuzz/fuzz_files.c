@@ -415,7 +415,7 @@ static struct ovio_loop *loops_get(unsigned engine, bool little) {
   struct ovio_loop_options options = {.size = sizeof options,
                                       .engine = engine,
                                       .max_transfer = little ? 100 : 0};
-  if (loops_used++ % LOOP_USES == 0)
+  if (++loops_used % LOOP_USES == 0)
     loops_end();
   if (!*loop && ovio_loop_create(loop, &options) == OVIO_ENOTSUP) {
     options.engine = OVIO_ENGINE_DEFAULT;

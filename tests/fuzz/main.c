@@ -9,9 +9,8 @@
 #include "fuzz.h"
 
 #include <signal.h>
-#include <time.h>
 
-#include "ovio.h"
+#include "common/os.h"
 
 enum { INPUTS_MAX = 4096, LENGTH_MAX = 4096, CHANGES_MAX = 6 };
 
@@ -20,7 +19,7 @@ struct sample {
   size_t length;
 };
 
-static struct sample samples[INPUTS_MAX];
+static struct sample samples[INPUTS_MAX]; /* stay until the end */
 static size_t sample_count;
 
 /* What is run, for the one who looks at the crash. */
@@ -202,17 +201,17 @@ static bool run__option(const char *argument, const char *name,
 }
 
 static double run__seconds(void) {
-  struct timespec now;
-  timespec_get(&now, TIME_UTC);
-  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+  return (double)os_clock_ns() / 1e9;
 }
 
 int main(int argc, char **argv) {
   unsigned long long runs = 0;
   unsigned long long most_seconds = 0;
   unsigned long long given = 1;
-  const char *slash = strrchr(argv[0], '/');
-  target = slash ? slash + 1 : argv[0];
+  for (const char *at = target = argv[0]; *at; at++) {
+    if (*at == '/' || *at == '\\')
+      target = at + 1;
+  }
   for (int at = 1; at < argc; at++) {
     if (!run__option(argv[at], "-runs=", &runs) &&
         !run__option(argv[at], "-max_total_time=", &most_seconds) &&
@@ -232,7 +231,5 @@ int main(int argc, char **argv) {
   printf("%s: %zu samples, %llu runs, -seed=%llu, %.0f a second\n", target,
          sample_count, runs_done, seed,
          (double)(sample_count + runs_done) / (took > 1e-9 ? took : 1e-9));
-  for (size_t at = 0; at < sample_count; at++)
-    ovio_free(samples[at].bytes);
   return 0;
 }
