@@ -163,7 +163,7 @@ static struct os_result name__of_descriptor(int fd, char *buffer,
                                             size_t length) {
 #if NATIVE_HAS_PROC_FD
   char link[64];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   return name__text(native.readlinkat(AT_FDCWD, link, buffer, length), buffer,
                     length);
 #elif NATIVE_HAS_GETPATH

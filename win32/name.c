@@ -271,7 +271,7 @@ struct os_result os_name_rename(const struct os_name *from,
   HANDLE handle;
   struct native_rename *info = NULL;
   struct os_result result = name__target(&info, to);
-  if (result.value < 0)
+  if (!info)
     return result;
   result = name__open_at(&handle, from, DELETE, false);
   if (result.value == 0) {

@@ -229,7 +229,7 @@ int main(int argc, char **argv) {
     run__changed();
   double took = run__seconds() - begun;
   printf("%s: %zu samples, %llu runs, -seed=%llu, %.0f a second\n", target,
-         sample_count, runs_done, seed,
+         sample_count, runs_done, given,
          (double)(sample_count + runs_done) / (took > 1e-9 ? took : 1e-9));
   return 0;
 }
