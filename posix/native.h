@@ -202,7 +202,7 @@ struct native_open_how {
 #include <crt_externs.h>
 #define NATIVE_ENVIRONMENT (*_NSGetEnviron())
 #else
-extern char **environ; /* NOLINT(readability-redundant-declaration): glibc's */
+extern char **environ;
 #define NATIVE_ENVIRONMENT environ
 #endif
 

@@ -29,13 +29,42 @@ static void parse(const uint8_t *data, size_t length) {
 static struct input records;
 static unsigned numbers;
 
+/* A record as the kernel would write it, but for what it says. */
+static size_t make_record(char *out) {
+  static const uint32_t masks[] = {
+      IN_CREATE,     IN_MODIFY,      IN_CLOSE_WRITE, IN_DELETE,  IN_MOVED_TO,
+      IN_MOVED_FROM, IN_DELETE_SELF, IN_UNMOUNT,     IN_IGNORED, IN_Q_OVERFLOW};
+  unsigned choice = input_byte(&records);
+  struct input name = input_part(&records, input_byte(&records) % 20);
+  struct inotify_event event = {
+      .wd = (int)(input_byte(&records) % 6),
+      .mask = masks[choice % (sizeof masks / sizeof *masks)],
+      .cookie = input_byte(&records),
+      .len = (uint32_t)(name.left ? name.left + 1 : 0)};
+  event.mask |= choice & 128 ? IN_ISDIR : 0;
+  memcpy(out, &event, sizeof event);
+  if (name.left) {
+    memcpy(out + sizeof event, name.at, name.left);
+    out[sizeof event + name.left] = 0;
+  }
+  return sizeof event + event.len;
+}
+
+/* Right records, or any bytes. */
 static ssize_t fake_read(int fd, void *buffer, size_t length) {
   (void)fd;
   if (records.left == 0) {
     errno = EAGAIN;
     return -1;
   }
-  struct input part = input_part(&records, 1 + 8 * input_byte(&records));
+  unsigned choice = input_byte(&records);
+  if (choice % 8) {
+    size_t used = 0;
+    for (unsigned count = choice % 8; count > 0; count--)
+      used += make_record((char *)buffer + used);
+    return (ssize_t)used;
+  }
+  struct input part = input_part(&records, 1 + choice);
   if (part.left > length)
     part.left = length;
   memcpy(buffer, part.at, part.left);
@@ -69,6 +98,11 @@ static int fake_openat(int dir, const char *path, int flags, mode_t mode) {
   (void)mode;
   errno = ENOENT;
   return -1;
+}
+
+static char *fake_realpath(const char *path, char *out) {
+  memcpy(out, path, strlen(path) + 1);
+  return out;
 }
 
 static void take_all(struct os_watch *watch, const struct os_root *roots) {
@@ -109,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
   native.inotify_add_watch = fake_add_watch;
   native.inotify_rm_watch = fake_rm_watch;
   native.openat = fake_openat;
+  native.realpath = fake_realpath;
   watch();
   native = real;
   return 0;
