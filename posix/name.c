@@ -236,6 +236,11 @@ struct os_result os_name_set_mode(const struct os_name *name, unsigned mode) {
       native.fchmodat(name__dir(name), name->path, (mode_t)mode, 0));
 }
 
+struct os_result os_name_set_mode_of(const struct os_file *file,
+                                     unsigned mode) {
+  return name__answer(native.fchmod((int)file->handle, (mode_t)mode));
+}
+
 struct os_result os_name_set_times(const struct os_name *name,
                                    int64_t access_ns, int64_t modify_ns) {
   struct timespec times[2] = {native_timespec(access_ns),

@@ -141,6 +141,99 @@ static void test_exclusive_follows_no_link(struct test *test) {
   TRY_EQ(ovio_unlink(NULL, planted), 0);
 }
 
+/* ---- a link in the place of a temporary ---- */
+
+static struct native_calls real;
+static char folder_of_theft[600];
+
+/* Others may write to the folder: the temporary gets another name, and a link
+ * has its own. */
+static void steal(void) {
+  char path[900];
+  char stolen[700];
+  struct dirent *entry;
+  DIR *folder = opendir(folder_of_theft);
+  while (folder && (entry = readdir(folder))) {
+    if (strncmp(entry->d_name, ".ovio-", 6) != 0)
+      continue;
+    snprintf(path, sizeof path, "%s/%s", folder_of_theft, entry->d_name);
+    snprintf(stolen, sizeof stolen, "%s/stolen", folder_of_theft);
+    if (rename(path, stolen) == 0)
+      (void)!symlink("victim", path);
+    break;
+  }
+  if (folder)
+    closedir(folder);
+}
+
+static ssize_t stealing_pwritev(int fd, const struct iovec *iov, int count,
+                                off_t offset) {
+  ssize_t moved = real.pwritev(fd, iov, count, offset);
+  steal();
+  return moved;
+}
+
+static ssize_t stealing_pwrite(int fd, const void *buffer, size_t length,
+                               off_t offset) {
+  ssize_t moved = real.pwrite(fd, buffer, length, offset);
+  steal();
+  return moved;
+}
+
+static int victim_mode(void) {
+  struct ovio_stat stat;
+  int error = ovio_stat_at(NULL, test_path("theft/victim"), 0, &stat);
+  return error ? error : (int)stat.mode;
+}
+
+/* The victim's mode stays, though a link leads to it. */
+static void test_replace_sets_no_other_mode(struct test *test) {
+  static const char *const names[] = {"theft/f", "theft/victim",
+                                      "theft/stolen"};
+  snprintf(folder_of_theft, sizeof folder_of_theft, "%s", test_path("theft"));
+  TRY_EQ(ovio_mkdir(NULL, folder_of_theft, 0700), 0);
+  TRY_EQ(ovio_write_file(NULL, test_path("theft/f"), "old", 3, 0600), 0);
+  TRY_EQ(ovio_set_mode(NULL, test_path("theft/f"), 0666), 0);
+  TRY_EQ(ovio_write_file(NULL, test_path("theft/victim"), "v", 1, 0600), 0);
+  real = native;
+  native.pwritev = stealing_pwritev;
+  native.pwrite = stealing_pwrite;
+  int error = ovio_replace_file(NULL, test_path("theft/f"), "new", 3, 0600);
+  native = real;
+  TRY_EQ(error, 0);
+  TRY(test_exists(test_path("theft/stolen")));
+  TRY_EQ(victim_mode(), 0600);
+  for (size_t at = 0; at < 3; at++)
+    TRY_EQ(ovio_unlink(NULL, test_path(names[at])), 0);
+  TRY_EQ(ovio_rmdir(NULL, folder_of_theft), 0);
+}
+
+/* ---- a watch follows no link ---- */
+
+#if NATIVE_HAS_INOTIFY
+static void test_watched_tree_ends_at_links(struct test *test) {
+  struct ovio_watch *watch;
+  struct ovio_event event;
+  char tree[600];
+  snprintf(tree, sizeof tree, "%s", test_path("jail"));
+  struct ovio_file jail;
+  TRY_EQ(scene_make(&jail), 0);
+  TRY_EQ(ovio_watch_create(&watch), 0);
+  TRY(ovio_watch_add(watch, tree, OVIO_WATCH_TREE, NULL) > 0);
+  TRY_EQ(ovio_write_file(NULL, test_path("out/new"), "x", 1, 0600), 0);
+  TRY_EQ(ovio_symlink("../out", &jail, "other", OVIO_DIRECTORY), 0);
+  TRY_EQ(ovio_watch_next(watch, &event), 0);
+  TRY(event.kind == OVIO_EVENT_CREATED && strcmp(event.path, "other") == 0);
+  TRY_EQ(ovio_unlink(NULL, test_path("out/new")), 0);
+  TRY_EQ(ovio_unlink(&jail, "other"), 0);
+  TRY_EQ(ovio_watch_next(watch, &event), 0);
+  TRY(event.kind == OVIO_EVENT_DELETED && strcmp(event.path, "other") == 0);
+  TRY_EQ(ovio_watch_close(watch), 0);
+  TRY_EQ(ovio_close(&jail), 0);
+  scene_remove();
+}
+#endif
+
 /* ---- what others may see ---- */
 
 static void test_temporary_is_private(struct test *test) {
@@ -198,11 +291,15 @@ static void test_folder_of_another(struct test *test) {
 
 int main(void) {
   static const struct test_case cases[] = {
-      TEST(test_beneath_against_a_race),
-      TEST(test_beneath_by_walking_against_a_race),
-      TEST(test_exclusive_follows_no_link),
-      TEST(test_temporary_is_private),
-      TEST(test_folder_of_another),
+    TEST(test_beneath_against_a_race),
+    TEST(test_beneath_by_walking_against_a_race),
+    TEST(test_exclusive_follows_no_link),
+    TEST(test_replace_sets_no_other_mode),
+#if NATIVE_HAS_INOTIFY
+    TEST(test_watched_tree_ends_at_links),
+#endif
+    TEST(test_temporary_is_private),
+    TEST(test_folder_of_another),
   };
   return test_main(cases, sizeof cases / sizeof *cases);
 }

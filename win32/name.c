@@ -500,6 +500,11 @@ struct os_result os_name_set_mode(const struct os_name *name, unsigned mode) {
   return result;
 }
 
+struct os_result os_name_set_mode_of(const struct os_file *file,
+                                     unsigned mode) {
+  return name__make_writable((HANDLE)file->handle, (mode & 0200) != 0);
+}
+
 struct os_result os_name_set_times(const struct os_name *name,
                                    int64_t access_ns, int64_t modify_ns) {
   HANDLE handle;
