@@ -8,8 +8,8 @@
 #   analyse.sh [tidy] [cppcheck] [gcc] [mingw]
 #
 # One line for each tool, after what it has found; the status says whether it
-# was anything. Some minutes on two cores, nearly all of them clang-tidy's, so
-# not a part of test.sh.
+# was anything. A minute on two cores that have nothing else to do, nearly all of
+# it clang-tidy's; not a part of test.sh, which has to do without these tools.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -33,9 +33,20 @@ each_file() {
   printf '%s\n' "$@" | xargs -P "$jobs" -I FILE sh -c "$command"
 }
 
+# Off for Windows' side: what clang's analyser makes of native_failure(), of
+# which it cannot see in another file that its value is below 0; and the letter
+# case of the system headers' own numbers.
+windows_off='--checks=-clang-analyzer-core.CallAndMessage
+  -clang-analyzer-core.NullDereference -cert-dcl16-c
+  -clang-analyzer-core.UndefinedBinaryOperatorResult
+  -clang-analyzer-core.uninitialized.Branch'
+windows_off=$(echo $windows_off | tr ' ' ,)
+
 run_tidy() {
   each_file "clang-tidy --quiet FILE -- $linux 2>/dev/null" \
     common/*.c posix/*.c
+  each_file "clang-tidy --quiet $windows_off FILE -- $mingw \
+    --target=x86_64-w64-mingw32 2>/dev/null" win32/*.c
 }
 
 cppcheck_side() {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pipes: CreateNamedPipeW.
- * *
+ *
  * CreatePipe makes synchronous ends only. So the pipe between two ends of ours
  * is a named one, with a name that nobody can guess, one instance, and no
  * clients from the network. Should somebody be faster, CreateFileW fails.
@@ -23,8 +23,9 @@ enum { PIPE_ROOM = 65536, PIPE_NAME_MAX = 64, PIPE_PATH_MAX = 768 };
 static int pipe__name(wchar_t *name) {
   uint64_t random[2];
   int error = os_random(random, sizeof random);
-  swprintf(name, PIPE_NAME_MAX, L"\\\\.\\pipe\\LOCAL\\ovio-%016llx%016llx",
-           (unsigned long long)random[0], (unsigned long long)random[1]);
+  (void)swprintf(name, PIPE_NAME_MAX,
+                 L"\\\\.\\pipe\\LOCAL\\ovio-%016llx%016llx",
+                 (unsigned long long)random[0], (unsigned long long)random[1]);
   return error;
 }
 
