@@ -259,6 +259,42 @@ static void test_temporary_is_private(struct test *test) {
   TRY_EQ(ovio_rmdir(NULL, name), 0);
 }
 
+static int no_chance(void *bytes, size_t length) {
+  (void)bytes;
+  (void)length;
+  errno = EIO;
+  return -1;
+}
+
+static int same_chance(void *bytes, size_t length) {
+  memset(bytes, 7, length);
+  return 0;
+}
+
+/* Without random bytes there is no name; one that is taken is not used. */
+static void test_temporary_needs_chance(struct test *test) {
+  struct ovio_file files[2];
+  char prefix[600];
+  char name[700];
+  snprintf(prefix, sizeof prefix, "%s", test_path("chance-"));
+  struct native_calls before = native;
+  native.getentropy = no_chance;
+  int none = ovio_temp_file(&files[0], NULL, prefix, 0, name, sizeof name);
+  int none_either = ovio_temp_dir(NULL, prefix, name, sizeof name);
+  native.getentropy = same_chance;
+  int first = ovio_temp_file(&files[0], NULL, prefix, 0, name, sizeof name);
+  int second = ovio_temp_file(&files[1], NULL, prefix, 0, name, sizeof name);
+  int third = ovio_temp_dir(NULL, prefix, name, sizeof name);
+  native = before;
+  TRY_EQ(none, OVIO_EIO);
+  TRY_EQ(none_either, OVIO_EIO);
+  TRY_EQ(first, 0);
+  TRY_EQ(second, OVIO_EEXIST);
+  TRY_EQ(third, OVIO_EEXIST);
+  TRY_EQ(ovio_close(&files[0]), 0);
+  TRY_EQ(ovio_unlink(NULL, name), 0);
+}
+
 /* Plain names of pipes go to no folder that another user can change: one that
  * is a link, or another's. The fallback in /tmp is this user's. */
 static void listen_avoids(struct test *test, const char *folder) {
@@ -291,14 +327,15 @@ static void test_folder_of_another(struct test *test) {
 
 int main(void) {
   static const struct test_case cases[] = {
+#if NATIVE_HAS_INOTIFY
+    TEST(test_watched_tree_ends_at_links),
+#endif
     TEST(test_beneath_against_a_race),
     TEST(test_beneath_by_walking_against_a_race),
     TEST(test_exclusive_follows_no_link),
     TEST(test_replace_sets_no_other_mode),
-#if NATIVE_HAS_INOTIFY
-    TEST(test_watched_tree_ends_at_links),
-#endif
     TEST(test_temporary_is_private),
+    TEST(test_temporary_needs_chance),
     TEST(test_folder_of_another),
   };
   return test_main(cases, sizeof cases / sizeof *cases);
