@@ -4,6 +4,13 @@
 
 #include "scene.h"
 
+/* ---- native calls with plans of their own ---- */
+
+enum plan { PLAN_NONE, NO_OPENAT2, STEAL, NO_CHANCE, SAME_CHANCE };
+
+static struct native_calls real;
+static atomic_int plan; /* enum plan */
+
 /* ---- OVIO_BENEATH, while links come and go ---- */
 
 enum { ROUNDS_MIN = 300, ROUNDS_MAX = 200000 };
@@ -98,11 +105,10 @@ static void test_beneath_against_a_race(struct test *test) {
 }
 
 #if NATIVE_HAS_OPENAT2
-static int no_openat2(int dir, const char *path,
-                      const struct native_open_how *how) {
-  (void)dir;
-  (void)path;
-  (void)how;
+static int shim_openat2(int dir, const char *path,
+                        const struct native_open_how *how) {
+  if (plan != NO_OPENAT2)
+    return real.openat2(dir, path, how);
   errno = ENOSYS;
   return -1;
 }
@@ -110,10 +116,9 @@ static int no_openat2(int dir, const char *path,
 
 static void test_beneath_by_walking_against_a_race(struct test *test) {
 #if NATIVE_HAS_OPENAT2
-  struct native_calls real = native;
-  native.openat2 = no_openat2;
+  plan = NO_OPENAT2;
   race_all(test);
-  native.openat2 = real.openat2;
+  plan = PLAN_NONE;
 #else
   SKIP("it walks in any case: the test above");
 #endif
@@ -143,7 +148,6 @@ static void test_exclusive_follows_no_link(struct test *test) {
 
 /* ---- a link in the place of a temporary ---- */
 
-static struct native_calls real;
 static char folder_of_theft[600];
 
 /* Others may write to the folder: the temporary gets another name, and a link
@@ -166,17 +170,19 @@ static void steal(void) {
     closedir(folder);
 }
 
-static ssize_t stealing_pwritev(int fd, const struct iovec *iov, int count,
-                                off_t offset) {
+static ssize_t shim_pwritev(int fd, const struct iovec *iov, int count,
+                            off_t offset) {
   ssize_t moved = real.pwritev(fd, iov, count, offset);
-  steal();
+  if (plan == STEAL)
+    steal();
   return moved;
 }
 
-static ssize_t stealing_pwrite(int fd, const void *buffer, size_t length,
-                               off_t offset) {
+static ssize_t shim_pwrite(int fd, const void *buffer, size_t length,
+                           off_t offset) {
   ssize_t moved = real.pwrite(fd, buffer, length, offset);
-  steal();
+  if (plan == STEAL)
+    steal();
   return moved;
 }
 
@@ -195,11 +201,9 @@ static void test_replace_sets_no_other_mode(struct test *test) {
   TRY_EQ(ovio_write_file(NULL, test_path("theft/f"), "old", 3, 0600), 0);
   TRY_EQ(ovio_set_mode(NULL, test_path("theft/f"), 0666), 0);
   TRY_EQ(ovio_write_file(NULL, test_path("theft/victim"), "v", 1, 0600), 0);
-  real = native;
-  native.pwritev = stealing_pwritev;
-  native.pwrite = stealing_pwrite;
+  plan = STEAL;
   int error = ovio_replace_file(NULL, test_path("theft/f"), "new", 3, 0600);
-  native = real;
+  plan = PLAN_NONE;
   TRY_EQ(error, 0);
   TRY(test_exists(test_path("theft/stolen")));
   TRY_EQ(victim_mode(), 0600);
@@ -259,14 +263,13 @@ static void test_temporary_is_private(struct test *test) {
   TRY_EQ(ovio_rmdir(NULL, name), 0);
 }
 
-static int no_chance(void *bytes, size_t length) {
-  (void)bytes;
-  (void)length;
-  errno = EIO;
-  return -1;
-}
-
-static int same_chance(void *bytes, size_t length) {
+static int shim_getentropy(void *bytes, size_t length) {
+  if (plan == NO_CHANCE) {
+    errno = EIO;
+    return -1;
+  }
+  if (plan != SAME_CHANCE)
+    return real.getentropy(bytes, length);
   memset(bytes, 7, length);
   return 0;
 }
@@ -277,15 +280,14 @@ static void test_temporary_needs_chance(struct test *test) {
   char prefix[600];
   char name[700];
   snprintf(prefix, sizeof prefix, "%s", test_path("chance-"));
-  struct native_calls before = native;
-  native.getentropy = no_chance;
+  plan = NO_CHANCE;
   int none = ovio_temp_file(&files[0], NULL, prefix, 0, name, sizeof name);
   int none_either = ovio_temp_dir(NULL, prefix, name, sizeof name);
-  native.getentropy = same_chance;
+  plan = SAME_CHANCE;
   int first = ovio_temp_file(&files[0], NULL, prefix, 0, name, sizeof name);
   int second = ovio_temp_file(&files[1], NULL, prefix, 0, name, sizeof name);
   int third = ovio_temp_dir(NULL, prefix, name, sizeof name);
-  native = before;
+  plan = PLAN_NONE;
   TRY_EQ(none, OVIO_EIO);
   TRY_EQ(none_either, OVIO_EIO);
   TRY_EQ(first, 0);
@@ -325,6 +327,17 @@ static void test_folder_of_another(struct test *test) {
   TRY_EQ(rmdir(folder), 0);
 }
 
+/* Once, since workers look at the table at any time. */
+static void install(void) {
+  real = native;
+  native.pwrite = shim_pwrite;
+  native.pwritev = shim_pwritev;
+  native.getentropy = shim_getentropy;
+#if NATIVE_HAS_OPENAT2
+  native.openat2 = shim_openat2;
+#endif
+}
+
 int main(void) {
   static const struct test_case cases[] = {
 #if NATIVE_HAS_INOTIFY
@@ -338,5 +351,6 @@ int main(void) {
     TEST(test_temporary_needs_chance),
     TEST(test_folder_of_another),
   };
+  install();
   return test_main(cases, sizeof cases / sizeof *cases);
 }
