@@ -148,8 +148,8 @@ static int loop__configure(struct loop *loop, unsigned *engine,
     return OVIO_EINVAL;
   if (options.max_transfer > OS_TRANSFER_MAX)
     options.max_transfer = OS_TRANSFER_MAX;
-  loop->stack_length =
-      options.stack_length ? options.stack_length : STACK_DEFAULT;
+  os_stacks_init(&loop->stacks,
+                 options.stack_length ? options.stack_length : STACK_DEFAULT);
   loop->max_transfer = options.max_transfer;
   loop->budget = options.budget ? options.budget : BUDGET_DEFAULT;
   loop->workers.max =
@@ -172,13 +172,15 @@ int ovio_loop_create(struct ovio_loop **out,
     goto err1;
   error = os_port_create(&loop->port, engine);
   if (error)
-    goto err1;
+    goto err2;
   workers_init(&loop->workers, loop->workers.max);
   os_lock_init(&loop->lock);
   alive__add(loop);
   *out = (struct ovio_loop *)loop;
   return 0;
 
+err2:
+  os_stacks_destroy(&loop->stacks);
 err1:
   memory_free(loop);
   return (int)runner_answer(error, 0);
@@ -189,9 +191,8 @@ static void loop__free(struct loop *loop) {
   while (atomic_load(&loop->pushers) > 0)
     os_thread_yield(); /* the last push is on its way out */
   workers_destroy(&loop->workers);
-  struct node *node;
-  while ((node = queue_pop(&loop->idle_tasks)))
-    task_destroy(CONTAINER_OF(node, struct task, link));
+  tasks_destroy_idle(loop);
+  os_stacks_destroy(&loop->stacks);
   os_lock_destroy(&loop->lock);
   os_port_destroy(loop->port);
   memory_free(loop);
@@ -298,15 +299,17 @@ void ovio_loop_cancel(struct ovio_loop *public_loop) {
 /* ---- running ---- */
 
 static void loop__run_ready(struct loop *loop) {
-  struct queue turn = {0};
   inbox_take(&loop->inbox, &loop->ready);
-  queue_append(&turn, &loop->ready);
+  struct queue turn = loop->ready;
+  loop->ready.head = NULL;
   loop->budget_left = loop->budget;
   while (turn.head &&
          !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
     struct node *node = queue_pop(&turn);
     node->run(node);
   }
+  if (!turn.head)
+    return;
   /* Stopped in mid-turn: the rest keeps its place, before what came later. */
   queue_append(&turn, &loop->ready);
   loop->ready = turn;
@@ -315,6 +318,8 @@ static void loop__run_ready(struct loop *loop) {
 /* Until when the port may wait; negative: for ever. */
 static int64_t loop__timeout(struct loop *loop) {
   if (loop->ready.head || atomic_load(&loop->stopping))
+    return 0;
+  if (tasks_trim_idle(loop))
     return 0;
   if (!loop->timers.first)
     return -1;
@@ -346,13 +351,17 @@ static int loop__turns(struct loop *loop) {
     loop__run_ready(loop);
     if (loop->timers.first)
       timers_fire(&loop->timers, os_clock_ns());
-    if (atomic_exchange(&loop->stopping, false))
+    if (atomic_load(&loop->stopping)) {
+      atomic_store(&loop->stopping, false);
       return 0;
+    }
     if (loop__is_drained(loop)) {
       loop->cancelling = false;
       if (atomic_load(&loop->holds) == 0)
         return 0;
     }
+    if (loop->ready.head && loop->in_port == 0)
+      continue; /* the port has nothing to tell, and is not waited for */
     int error = loop__wait(loop);
     if (error)
       return error;
@@ -368,10 +377,13 @@ int ovio_loop_run(struct ovio_loop *public_loop) {
   if (atomic_exchange(&loop->running, true))
     return (int)runner_answer(OVIO_EBUSY, 0);
   struct runner runner = {.loop = loop};
+  loop->runner = &runner;
   int error = os_context_enter(&loop->context);
   if (!error) {
     os_local_set(OS_LOCAL_RUNNER, &runner);
     error = loop__turns(loop);
+    while (tasks_trim_idle(loop))
+      ;
     os_local_set(OS_LOCAL_RUNNER, NULL);
     os_context_leave(&loop->context);
   }

@@ -6,12 +6,21 @@
 #include "common/op.h"
 #include "common/worker.h"
 
+struct runner;
+
+/* Last in, first out; under the loop's lock. */
+struct task_pool {
+  struct node *head;
+  atomic_uint count; /* to be looked at without the lock */
+};
+
 struct loop {
   uint64_t number; /* never used twice in a process; from 1 */
   struct loop *next_alive;
   struct os_port *port;
 
   /* The running thread's own. */
+  struct runner *runner; /* runner_current() there */
   struct queue ready;
   struct timers timers;
   struct op *ops;
@@ -32,12 +41,12 @@ struct loop {
   atomic_bool cancel_asked; /* cancel_link is in the inbox */
   struct node cancel_link;
 
+  struct os_stacks stacks;
   struct os_lock lock;
-  struct queue idle_tasks; /* with their stacks; under `lock` */
-  unsigned idle_count;
+  struct task_pool warm;    /* ended tasks, with their stacks as they are */
+  struct task_pool trimmed; /* with the shallow part of them */
 
   struct workers workers;
-  size_t stack_length;
   size_t max_transfer;
   unsigned budget;
 };

@@ -37,8 +37,9 @@ struct os_result {
 #define OS_COND_WORDS    8
 #define OS_THREAD_WORDS  2
 #define OS_WAITER_WORDS  4
+#define OS_STACKS_WORDS  16
 #define OS_CONTEXT_WORDS 12
-#define OS_IO_WORDS      10
+#define OS_IO_WORDS      8
 
 /* ---- error.c ---- */
 
@@ -143,7 +144,8 @@ enum os_trait {
   OS_TRAIT_CONSOLE = 1u << 11,   /* Windows: UTF-8 to and from UTF-16 */
   OS_TRAIT_MESSAGE = 1u << 12,   /* a write is a message, never cut in two */
   OS_TRAIT_LISTENER = 1u << 13,  /* of os_pipe_listen(): for accepting only */
-  OS_TRAIT_PROCESS = 1u << 14    /* Windows: a process, for its end only */
+  OS_TRAIT_PROCESS = 1u << 14,   /* Windows: a process, for its end only */
+  OS_TRAIT_READ_END = 1u << 15   /* POSIX: of a pipe, only to be read */
 };
 
 /* What the system knows of an open file. */
@@ -209,6 +211,15 @@ struct os_result os_file_transfer_now(const struct os_transfer *transfer,
 /* The same for a read of a disk file, if no device has to be waited for: else
  * OVIO_EWOULDBLOCK; OVIO_ENOTSUP: this file cannot be asked. */
 struct os_result os_file_transfer_try(const struct os_transfer *transfer);
+/* The same for one buffer at an offset of a disk file, by a single system call.
+ * OS_AGAIN: a signal came in between. */
+#define OS_AGAIN INT64_MIN
+struct os_result os_file_read_at(const struct os_file *file, void *buffer,
+                                 size_t length, int64_t offset);
+struct os_result os_file_write_at(const struct os_file *file, void *buffer,
+                                  size_t length, int64_t offset);
+struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
+                                     size_t length, int64_t offset);
 struct os_result os_file_sync(const struct os_file *file, bool data_only);
 struct os_result os_file_truncate(const struct os_file *file, int64_t size);
 struct os_result os_file_size(const struct os_file *file);
@@ -496,6 +507,15 @@ void os_port_wake(struct os_port *port);
 
 /* ---- context.c ---- */
 
+/* Where stacks of `length` bytes come from. Any thread. */
+struct os_stacks {
+  uint64_t words[OS_STACKS_WORDS];
+};
+void os_stacks_init(struct os_stacks *stacks, size_t length);
+void os_stacks_destroy(struct os_stacks *stacks); /* all contexts are gone */
+/* Gives the system back what destroyed contexts have left behind. */
+void os_stacks_trim(struct os_stacks *stacks);
+
 /* A stack and the place where it stopped. */
 struct os_context {
   uint64_t words[OS_CONTEXT_WORDS];
@@ -505,14 +525,20 @@ struct os_context {
 int os_context_enter(struct os_context *context);
 void os_context_leave(struct os_context *context);
 
-/* A new stack of `length` bytes with a guard page, or on the caller's memory
- * (OVIO_ENOTSUP on Windows). The first switch to it calls entry(argument),
- * which never returns. */
-int os_context_create(struct os_context *context, size_t length,
-                      void (*entry)(void *argument), void *argument);
+/* A new stack with a guard page. The context is the first member of `size`
+ * blank bytes, which are the caller's until it is destroyed: at the high end of
+ * the stack where that can be (POSIX). Or on the caller's memory (OVIO_ENOTSUP
+ * on Windows). The first switch to it calls entry(context), which never
+ * returns. */
+int os_context_create(struct os_context **context, struct os_stacks *stacks,
+                      size_t size, void (*entry)(struct os_context *context));
 int os_context_create_on(struct os_context *context, void *stack, size_t length,
-                         void (*entry)(void *argument), void *argument);
+                         void (*entry)(struct os_context *context));
 void os_context_destroy(struct os_context *context);
+
+/* Empties the deep part of a stack that os_context_create() has made and that
+ * stopped in a shallow place. false: that cannot be done here. */
+bool os_context_trim(struct os_context *context);
 
 /* Leaves `from`, goes on with `to`. Sanitizers and Valgrind are told. */
 void os_context_switch(struct os_context *from, struct os_context *to);

@@ -50,7 +50,9 @@ struct os_result os_pipe_create(struct os_file ends[2],
   struct os_result result = pipe__prepare(&ends[0], fds[0], flags[0]);
   if (result.value == 0)
     result = pipe__prepare(&ends[1], fds[1], flags[1]);
-  if (result.value < 0) {
+  if (result.value == 0) {
+    ends[0].traits |= OS_TRAIT_READ_END;
+  } else {
     native.close(fds[0]);
     native.close(fds[1]);
   }

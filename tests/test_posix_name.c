@@ -31,6 +31,7 @@ static struct {
   atomic_int fail; /* calls that fail then */
   atomic_int calls;
   atomic_size_t most;
+  atomic_uint mode; /* of the last file that was made */
   struct ovio_group *group;
 } plan;
 
@@ -139,8 +140,15 @@ static int shim_fchmod(int fd, mode_t mode) {
   return fails(SHIM_FCHMOD) ? -1 : real.fchmod(fd, mode);
 }
 
+static int shim_openat(int dir, const char *path, int flags, mode_t mode) {
+  if (flags & O_EXCL)
+    plan.mode = mode;
+  return real.openat(dir, path, flags, mode);
+}
+
 static void install(void) {
   real = native;
+  native.openat = shim_openat;
   native.openat2 = shim_openat2;
   native.renameat2 = shim_renameat2;
   native.renameat = shim_renameat;
@@ -544,6 +552,10 @@ static void test_permission_bits(struct test *test) {
   TRY_EQ(ovio_replace_file(&dir, "new", "y", 1, 0600), 0);
   TRY_EQ(ovio_stat_at(&dir, "new", 0, &stat), 0);
   TRY_EQ(stat.mode, 06775);
+  /* Nobody can look into the temporary who could not into the file. */
+  TRY_EQ(ovio_set_mode(&dir, "new", 0600), 0);
+  TRY_EQ(ovio_replace_file(&dir, "new", "z", 1, 0666), 0);
+  TRY_EQ(plan.mode, 0600);
   umask(before);
   TRY_EQ(ovio_close(&dir), 0);
 }

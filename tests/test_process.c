@@ -687,6 +687,21 @@ static void test_run_limit(struct test *test) {
   }
 }
 
+/* The other stream stays open and silent: the limit alone ends it. */
+static void test_run_limit_of_an_endless_child(struct test *test) {
+  struct child child;
+  struct ovio_output output;
+  child_prepare(&child, "drone", NULL, NULL);
+  child.options.output_limit = 5000;
+  int result = ovio_run(&child.options, &output);
+  size_t length = output.output_length;
+  ovio_free(output.output);
+  ovio_free(output.error);
+  TRY_EQ(result, OVIO_EFBIG);
+  TRY_EQ(length, 5000);
+  TRY(test_is_childless());
+}
+
 static void test_run_deadline(struct test *test) {
   struct child child;
   struct ovio_output output;
@@ -710,6 +725,25 @@ static void run_it(void *argument) {
 }
 
 /* Every moment of a run at which it may be cancelled. */
+/* It neither reads what it is fed nor ends. */
+static void test_run_deadline_of_a_feeder(struct test *test) {
+  enum { LENGTH = 1000000 };
+  struct child child;
+  struct ovio_output output;
+  char *bytes = calloc(LENGTH, 1);
+  TRY(bytes != NULL);
+  child_prepare(&child, "sleep", "so far", NULL);
+  child.options.input_bytes = bytes;
+  child.options.input_length = LENGTH;
+  ovio_deadline(test_is_wine() ? 2000000000 : 1000000000);
+  int error = ovio_run(&child.options, &output);
+  ovio_deadline(0);
+  free(bytes);
+  TRY_EQ(error, OVIO_ETIMEDOUT);
+  TRY(child_output_is(&output, "so far", ""));
+  TRY(test_is_childless());
+}
+
 static void test_run_cancel(struct test *test) {
   for (int round = 0; round < 12; round++) {
     struct running running = {.result = 1};
@@ -821,7 +855,9 @@ int main(int argc, char **argv) {
       TEST(test_run_feeds),
       TEST(test_run_reads_both),
       TEST(test_run_limit),
+      TEST(test_run_limit_of_an_endless_child),
       TEST_LOOP(test_run_deadline, "only tasks have deadlines"),
+      TEST_LOOP(test_run_deadline_of_a_feeder, "only tasks have deadlines"),
       TEST_LOOP(test_run_cancel, "only tasks are cancelled"),
       TEST_ENGINES(test_loop_cancel),
       TEST_LOOP(test_many_at_once, needs_task),

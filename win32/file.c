@@ -528,6 +528,27 @@ struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
   return (struct os_result){OVIO_ENOTSUP, 0};
 }
 
+struct os_result os_file_read_at(const struct os_file *file, void *buffer,
+                                 size_t length, int64_t offset) {
+  struct ovio_iovec whole = {buffer, length};
+  struct os_transfer transfer = {file, &whole, 1, offset, false};
+  return os_file_transfer_now(&transfer, NULL);
+}
+
+struct os_result os_file_write_at(const struct os_file *file, void *buffer,
+                                  size_t length, int64_t offset) {
+  struct ovio_iovec whole = {buffer, length};
+  struct os_transfer transfer = {file, &whole, 1, offset, true};
+  return os_file_transfer_now(&transfer, NULL);
+}
+
+struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
+                                     size_t length, int64_t offset) {
+  struct ovio_iovec whole = {buffer, length};
+  struct os_transfer transfer = {file, &whole, 1, offset, false};
+  return os_file_transfer_try(&transfer);
+}
+
 struct os_result os_file_sync(const struct os_file *file, bool data_only) {
   (void)data_only; /* NtFlushBuffersFileEx is not in every Windows, nor Wine */
   if (file->kind == OS_KIND_STREAM) /* of a pipe it would wait for the reader */
