@@ -634,6 +634,7 @@ static int64_t file__check(const struct request *request) {
 }
 
 static unsigned char file__turn(const struct request *request) {
+  /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): file__check() */
   if (request->file->os.kind == OS_KIND_STREAM)
     return request->write ? TURN_WRITE : TURN_READ;
   if (request->offset == OVIO_HERE ||

@@ -295,6 +295,8 @@ struct os_result os_name_stat(const struct os_name *name, bool follow,
 /* `flags`: OVIO_READ, OVIO_WRITE; none: is it there? */
 struct os_result os_name_access(const struct os_name *name, unsigned flags);
 struct os_result os_name_set_mode(const struct os_name *name, unsigned mode);
+/* The same of what is open, whatever has its name by now. */
+struct os_result os_name_set_mode_of(const struct os_file *file, unsigned mode);
 struct os_result os_name_set_times(const struct os_name *name,
                                    int64_t access_ns, int64_t modify_ns);
 /* The folder for temporary files. */

@@ -79,7 +79,7 @@ static int pipe__folder(char *folder, size_t room, bool make) {
     memcpy(folder, runtime, strlen(runtime) + 1);
     return 0;
   }
-  snprintf(folder, room, "/tmp/ovio-%lu", (unsigned long)geteuid());
+  (void)snprintf(folder, room, "/tmp/ovio-%lu", (unsigned long)geteuid());
   if (make && native.mkdir(folder, S_IRWXU) < 0 && errno != EEXIST)
     return errno;
   return pipe__check_private(folder);

@@ -19,7 +19,7 @@ enum shim {
   SHIM_UNTYPED, /* getdents64 tells no types */
   SHIM_WRITE,
   SHIM_FSYNC,
-  SHIM_FCHMODAT,
+  SHIM_FCHMOD,
   SHIM_CANCEL /* fsync cancels `plan.group` */
 };
 
@@ -136,8 +136,8 @@ static int shim_fsync(int fd) {
   return fails(SHIM_FSYNC) ? -1 : real.fsync(fd);
 }
 
-static int shim_fchmodat(int dir, const char *path, mode_t mode, int flags) {
-  return fails(SHIM_FCHMODAT) ? -1 : real.fchmodat(dir, path, mode, flags);
+static int shim_fchmod(int fd, mode_t mode) {
+  return fails(SHIM_FCHMOD) ? -1 : real.fchmod(fd, mode);
 }
 
 static int shim_openat(int dir, const char *path, int flags, mode_t mode) {
@@ -160,7 +160,7 @@ static void install(void) {
   native.pwrite = shim_pwrite;
   native.pwritev = shim_pwritev;
   native.fsync = shim_fsync;
-  native.fchmodat = shim_fchmodat;
+  native.fchmod = shim_fchmod;
 }
 
 /* ---- scenes ---- */
@@ -453,7 +453,7 @@ static void test_replace_fails(struct test *test) {
     enum shim which;
     int error;
   } steps[] = {{SHIM_WRITE, ENOSPC},
-               {SHIM_FCHMODAT, EPERM},
+               {SHIM_FCHMOD, EPERM},
                {SHIM_FSYNC, EIO},
                {SHIM_RENAMEAT, EROFS}};
   struct ovio_file dir;

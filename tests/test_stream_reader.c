@@ -395,6 +395,7 @@ static void test_bad_arguments(struct test *test) {
   struct ovio_file closed = {{0}};
   const unsigned char *bytes;
   uint16_t two;
+  uint32_t four;
   char buffer[16];
   TRY_EQ(ovio_reader_init(NULL, &closed, NULL, 0, 0), OVIO_EINVAL);
   TRY_EQ(ovio_reader_init(&reader, NULL, NULL, 0, 0), OVIO_EINVAL);
@@ -406,7 +407,16 @@ static void test_bad_arguments(struct test *test) {
   TRY_EQ(ovio_get(&reader, NULL, 0), 0);
   TRY_EQ(ovio_get(&reader, buffer, 1), OVIO_EBADF);
   TRY_EQ(ovio_get_exactly(&reader, NULL, 1, NULL), OVIO_EINVAL);
+  TRY_EQ(ovio_get_byte(&reader, NULL), OVIO_EINVAL);
   TRY_EQ(ovio_get_u16(&reader, NULL, OVIO_BIG), OVIO_EINVAL);
+  TRY_EQ(ovio_get_u32(&reader, NULL, OVIO_BIG), OVIO_EINVAL);
+  TRY_EQ(ovio_get_u64(NULL, NULL, OVIO_BIG), OVIO_EINVAL);
+  TRY_EQ(ovio_get_u32(&reader, &four, (enum ovio_order)9), OVIO_EINVAL);
+  TRY_EQ(ovio_get_u16(&reader, &two, OVIO_BIG), OVIO_EBADF);
+  TRY_EQ(ovio_get_until(&reader, NULL, 1, 0), OVIO_EINVAL);
+  TRY_EQ(ovio_get_line(NULL, buffer, 1), OVIO_EINVAL);
+  TRY_EQ(ovio_skip(NULL, 1), OVIO_EINVAL);
+  TRY_EQ(ovio_peek(NULL, &bytes, 1), OVIO_EINVAL);
   TRY_EQ(ovio_get_u16(&reader, &two, (enum ovio_order)3), OVIO_EINVAL);
   TRY_EQ(ovio_get_until(&reader, buffer, 0, 0), OVIO_EINVAL);
   TRY_EQ(ovio_get_line(&reader, buffer, 0), OVIO_EINVAL);

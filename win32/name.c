@@ -280,7 +280,7 @@ struct os_result os_name_rename(const struct os_name *from,
   HANDLE handle;
   struct native_rename *info = NULL;
   struct os_result result = name__target(&info, to);
-  if (result.value < 0)
+  if (!info)
     return result;
   result = name__open_at(&handle, from, DELETE, false);
   if (result.value == 0) {
@@ -525,6 +525,11 @@ struct os_result os_name_set_mode(const struct os_name *name, unsigned mode) {
   result = name__make_writable(handle, (mode & 0200) != 0);
   native.CloseHandle(handle);
   return result;
+}
+
+struct os_result os_name_set_mode_of(const struct os_file *file,
+                                     unsigned mode) {
+  return name__make_writable((HANDLE)file->handle, (mode & 0200) != 0);
 }
 
 struct os_result os_name_set_times(const struct os_name *name,

@@ -97,8 +97,13 @@ bool os_path_separates(char byte) {
   return byte == '/' || byte == '\\';
 }
 
+/* As path__is_anchored() has it: what stands before the colon need not be a
+ * letter, and may be several bytes here. */
 bool os_path_is_absolute(const char *path) {
-  return os_path_separates(path[0]) || (path[0] && path[1] == ':');
+  const char *colon = path;
+  if (os_path_separates(*path))
+    return true;
+  return *path && path__decode(&colon) < 0x10000 && *colon == ':';
 }
 
 /* ---- joining and lengthening ---- */

@@ -28,8 +28,9 @@ enum {
 static int pipe__name(wchar_t *name) {
   uint64_t random[2];
   int error = os_random(random, sizeof random);
-  swprintf(name, PIPE_NAME_MAX, L"\\\\.\\pipe\\LOCAL\\ovio-%016llx%016llx",
-           (unsigned long long)random[0], (unsigned long long)random[1]);
+  (void)swprintf(name, PIPE_NAME_MAX,
+                 L"\\\\.\\pipe\\LOCAL\\ovio-%016llx%016llx",
+                 (unsigned long long)random[0], (unsigned long long)random[1]);
   return error;
 }
 
