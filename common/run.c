@@ -124,9 +124,9 @@ static void run__feed(void *argument) {
 
 /* 0, or why the task is to give up. */
 static int run__sleep(struct run *run) {
-  struct runner *runner = runner_current();
+  struct task *task = runner_current()->task;
   while (run->reading > 0 && !run->failure) {
-    int error = task_check_latch(runner->task);
+    int error = task_check_latch(task);
     if (error)
       return error;
     op_init(&run->sleep, OP_SLEEP, NULL);
@@ -134,12 +134,6 @@ static int run__sleep(struct run *run) {
     (void)op_perform(&run->sleep);
   }
   return run->failure;
-}
-
-static int run__await_readers(struct run *run) {
-  int error = run__sleep(run);
-  atomic_store(&run->awake, true);
-  return error;
 }
 
 static int run__start_tasks(struct run *run) {
@@ -161,7 +155,8 @@ static int run__start_tasks(struct run *run) {
 static int run__to_its_end(struct run *run) {
   int error = run__start_tasks(run);
   if (!error)
-    error = run__await_readers(run);
+    error = run__sleep(run);
+  atomic_store(&run->awake, true);
   if (!error)
     error = ovio_process_wait(&run->process, &run->output->exit);
   return error;

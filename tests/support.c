@@ -63,8 +63,6 @@ int test_loop_create(struct test *test, struct ovio_loop **loop,
   if (!options)
     options = &plain;
   options->size = sizeof *options;
-  if (getenv("OVIO_TEST_THREADS") && !options->threads)
-    options->threads = (unsigned)strtoul(getenv("OVIO_TEST_THREADS"), NULL, 10);
   if (test->mode->loop)
     options->engine = test->mode->engine;
   return ovio_loop_create(loop, options);
