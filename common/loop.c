@@ -322,6 +322,8 @@ static void loop__on_end_of_pause(void *argument) {
 /* Until somebody has work to give. */
 static void loop__await_work(struct loop *loop) {
   struct runner *runner = loop->runner;
+  if (loop__has_news(loop))
+    loop__wake(loop);
   runner->has_baton = false;
   baton_await_work(&loop->baton);
   runner->has_baton = true;

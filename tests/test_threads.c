@@ -110,6 +110,22 @@ static void test_nobody_waits_for_who_computes(struct test *test) {
   }
 }
 
+/* The other thread waits at the port, for ever, when the sleep begins. */
+static void compute_and_sleep(void *argument) {
+  os_sleep_ns(20 * MS);
+  *(int *)argument = ovio_sleep(2 * MS);
+}
+
+static void test_who_waits_hears_of_a_deadline(struct test *test) {
+  struct ovio_loop *loop;
+  int slept = 1;
+  if (!loop_make(test, &loop, 2))
+    return;
+  TRY_EQ(ovio_spawn(loop, compute_and_sleep, &slept), 0);
+  TRY(loop_end(test, loop));
+  TRY_EQ(slept, 0);
+}
+
 /* ---- everything at once ---- */
 
 enum { TASKS = 60, ROUNDS = 30, BLOCK = 64 };
@@ -446,6 +462,7 @@ int main(void) {
       TEST_ENGINES(test_tasks_run_at_once),
       TEST_ENGINES(test_callbacks_run_at_once),
       TEST_ENGINES(test_nobody_waits_for_who_computes),
+      TEST_ENGINES(test_who_waits_hears_of_a_deadline),
       TEST_ENGINES(test_a_crowd),
       TEST_ENGINES(test_position_is_shared),
       TEST_ENGINES(test_cancel_and_close),
