@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Buffered reading, against a plain array, with every small buffer, from files
  * and from a pipe that gives one byte at a time. */
-#include "scene.h"
+#include "companion.h"
 
 enum { LENGTHS = 20, TEXT = 300 };
 
@@ -194,19 +194,15 @@ static void walk_pipe(struct test *test, size_t room) {
   struct ovio_file ends[2];
   struct page page = {.length = TEXT};
   struct dripper dripper = {&ends[1], &page};
-  struct os_thread thread;
+  struct companion companion;
   memset(page.text, 'a', TEXT);
   for (size_t at = 0; at < TEXT; at += 5)
     page.text[at] = 'e';
   TRY_EQ(ovio_pipe(ends, 0), 0);
   TRY_EQ(ovio_reader_init(&page.reader, &ends[0], page.buffer, room, -1), 0);
-  if (test->loop)
-    TRY_EQ(ovio_spawn(test->loop, drip, &dripper), 0);
-  else
-    TRY_EQ(os_thread_start(&thread, drip, &dripper), 0);
+  TRY(companion_start(test, &companion, drip, &dripper));
   walk(test, &page, 0, (uint32_t)room + 99);
-  if (!test->loop)
-    os_thread_join(&thread);
+  companion_join(&companion);
   TRY_EQ(ovio_close(&ends[0]), 0);
 }
 
