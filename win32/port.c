@@ -152,9 +152,11 @@ static void port__set_offset(OVERLAPPED *overlapped, int64_t offset) {
   overlapped->OffsetHigh = (DWORD)(bits >> 32);
 }
 
-/* Leaves GetLastError() as WriteFile did; the io may be gone after that. */
+/* Leaves GetLastError() as the call did; the io may be gone after that. */
 static BOOL port__write(const struct os_transfer *transfer,
                         OVERLAPPED *overlapped) {
+  if (transfer->file->traits & OS_TRAIT_SOCKET)
+    return native_send(transfer, overlapped) == NO_ERROR;
   bool append = native_append_begin(transfer);
   BOOL fine =
       native.WriteFile((HANDLE)transfer->file->handle, transfer->iov->iov_base,
