@@ -791,7 +791,7 @@ __attribute__((noinline)) /* its registers are not saved for the plain way */
 static struct os_result
 file__move_in_task(struct task *task, struct file *file, bool write,
                    void *buffer, size_t length, int64_t offset) {
-  if (!task || task_check_latch(task) != 0)
+  if (!task || task_peek_latch(task) != 0)
     return (struct os_result){LONG_WAY, false};
   struct os_result result =
       file__move_on_loop(task->loop, file, write, buffer, length, offset);

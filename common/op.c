@@ -665,13 +665,12 @@ static int op__await(struct op *op, struct task *task) {
 }
 
 static int64_t op__perform_in_task(struct op *op, struct task *task) {
-  int error = op_is_stubborn(op) ? 0 : task_check_latch(task);
-  if (error)
-    return runner_answer(error, 0);
   op->task = task;
   op->loop = task->loop;
   loop_enter(task->loop);
-  error = op__await(op, task);
+  int error = op_is_stubborn(op) ? 0 : task_check_latch(task);
+  if (!error)
+    error = op__await(op, task);
   loop_leave(task->loop);
   return error ? runner_answer(error, 0)
                : runner_answer(op->result, op->native);

@@ -126,7 +126,7 @@ static void run__feed(void *argument) {
 static int run__sleep(struct run *run) {
   struct task *task = runner_current()->task;
   while (run->reading > 0 && !run->failure) {
-    int error = task_check_latch(task);
+    int error = task_peek_latch(task);
     if (error)
       return error;
     op_init(&run->sleep, OP_SLEEP, NULL);

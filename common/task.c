@@ -267,21 +267,32 @@ static void task__on_deadline(struct timer *timer) {
 }
 
 static void task__check_deadline(struct task *task) {
-  loop_enter(task->loop);
   if (task->timer.armed && os_clock_ns() >= task->timer.due_ns) {
     timer_stop(&task->loop->timers, &task->timer);
     atomic_fetch_or(&task->latch, TASK_EXPIRED);
   }
-  loop_leave(task->loop);
+}
+
+static int task__latched(struct task *task) {
+  unsigned latch = atomic_load(&task->latch);
+  if (latch & TASK_CANCELLED)
+    return OVIO_ECANCELED;
+  return latch & TASK_EXPIRED ? OVIO_ETIMEDOUT : 0;
 }
 
 int task_check_latch(struct task *task) {
   if (task->has_deadline)
     task__check_deadline(task);
-  unsigned latch = atomic_load(&task->latch);
-  if (latch & TASK_CANCELLED)
-    return OVIO_ECANCELED;
-  return latch & TASK_EXPIRED ? OVIO_ETIMEDOUT : 0;
+  return task__latched(task);
+}
+
+int task_peek_latch(struct task *task) {
+  if (task->has_deadline) {
+    loop_enter(task->loop);
+    task__check_deadline(task);
+    loop_leave(task->loop);
+  }
+  return task__latched(task);
 }
 
 int ovio_deadline(uint64_t duration_ns) {

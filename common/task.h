@@ -51,8 +51,12 @@ void task_suspend(struct task *task);
 void task_give_way(struct task *task);
 /* Goes on with the task until it waits or ends. On the loop's stack. */
 void task_resume(struct task *task);
-/* 0, or why the next operation of the task fails. Looks at the clock. */
+/* 0, or why the next operation of the task fails. Looks at the clock. With the
+ * baton, and kept until the op can be found: who latches the task in between
+ * would find no op to cancel. */
 int task_check_latch(struct task *task);
+/* Likewise, without the baton: it may be so a moment later. */
+int task_peek_latch(struct task *task);
 /* Any thread that knows the task to be there. */
 void task_cancel(struct task *task);
 /* The loop's thread. */
