@@ -6,6 +6,7 @@
  *   variant.c   finding the variants of an operation
  *   file.c      the files to work on
  *   memory.c    sizes, and what a waiting task takes
+ *   growth.c    many tasks, operations and files at once
  *   allocations.c   counts malloc() and its kin (linked in by --wrap)
  *   ours_*.c    what is measured
  *   raw_*.c     what it is measured against: the system itself, and peers
@@ -33,6 +34,10 @@ enum bench_op {
   BENCH_STREAM,   /* a block through a pipe, between two threads */
   BENCH_COMPUTE,  /* tasks that only compute */
   BENCH_TIMERS,   /* deadlines armed and cancelled; depth: how many at once */
+  BENCH_TASKS,    /* tasks that all wait at once, then end */
+  BENCH_INFLIGHT, /* posts of a loop to itself, all in flight at once */
+  BENCH_SLEEPS,   /* sleeps that are all armed at once, then due */
+  BENCH_HANDLES,  /* files that are open at once: open, read, close */
   BENCH_OPS
 };
 
@@ -133,6 +138,8 @@ void folder_file(char out[BENCH_PATH], const char *path, uint64_t number);
 
 /* Prints the size of ovio's objects and what a waiting task takes. */
 void memory_tell(void);
+/* What each of so many waiting tasks takes, as CSV. */
+int memory_tell_waiting(const uint64_t *counts, size_t length);
 
 /* ---- allocations.c ---- */
 
@@ -151,8 +158,15 @@ const char *sys_name(void);
 /* Calls of the read and write families that the process has made, whatever
  * they moved; 0: not known. */
 uint64_t sys_transfers(void);
-/* Bytes of the process that are in memory; 0: not known. */
-uint64_t sys_resident(void);
+/* What the process takes; 0: not known. */
+struct sys_memory {
+  uint64_t resident;    /* bytes that are in memory */
+  uint64_t page_tables; /* bytes */
+  uint64_t areas;       /* of its address space */
+};
+void sys_memory(struct sys_memory *out);
+/* May the process have so many open files? Raises a soft limit. */
+bool sys_files_allow(size_t count);
 /* NULL: it could not be made. */
 struct sys_thread *sys_thread_start(void (*body)(void *), void *argument);
 void sys_thread_join(struct sys_thread *thread);

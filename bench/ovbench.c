@@ -354,7 +354,7 @@ static void do_file(const struct options *options, enum bench_op op) {
     complain(path, error);
     return;
   }
-  measure_op(options, (struct job){.op = op, .path = path});
+  measure_op(options, (struct job){.op = op, .path = path, .blocks = 1});
   if (write || !options->keep)
     sys_file_remove(path);
 }
@@ -379,7 +379,7 @@ static void do_folder(const struct options *options) {
 }
 
 static void do_op(const struct options *options, enum bench_op op) {
-  if (uses_file(op))
+  if (uses_file(op) || op == BENCH_HANDLES)
     do_file(options, op);
   else if (op == BENCH_FILES)
     do_folder(options);
@@ -397,7 +397,8 @@ static const char usage[] =
     "  --size N       bytes of it (64m)\n"
     "  --op A,B       read, write, files, yield, spawn, post, pingpong, "
     "stream,\n"
-    "                 compute, timers (read)\n"
+    "                 compute, timers, tasks, inflight, sleeps, handles "
+    "(read)\n"
     "  --pattern A,B  random, sequential (random)\n"
     "  --mode A,B     cached, direct (cached); --direct is --mode direct\n"
     "  --block A,B    bytes of an operation, as 4k or 1m (4k)\n"
@@ -414,6 +415,7 @@ static const char usage[] =
     "  --header       print the names of the fields of --csv\n"
     "  --list         the variants of this build\n"
     "  --sizes        bytes of ovio's objects, and of a waiting task\n"
+    "  --waiting A,B  what each of so many waiting tasks takes, as CSV\n"
     "\n"
     "Example, for a disk of your own:\n"
     "  ovbench --file /mnt/disk/test --size 1g --direct --depth 1,4,32\\\n"
@@ -504,6 +506,12 @@ static bool set_number(struct options *options, const char *option,
   return target != NULL;
 }
 
+static _Noreturn void tell_waiting(const char *value) {
+  uint64_t counts[LIST_MAX];
+  size_t length = numbers("--waiting", value, counts);
+  exit(memory_tell_waiting(counts, length) != 0);
+}
+
 static bool set_text(struct options *options, const char *option,
                      const char *value) {
   if (strcmp(option, "--file") == 0)
@@ -520,6 +528,8 @@ static bool set_text(struct options *options, const char *option,
     set_pair(options->direct, option, value, "cached", "direct");
   else if (strcmp(option, "--block") == 0)
     options->block_count = numbers(option, value, options->blocks);
+  else if (strcmp(option, "--waiting") == 0)
+    tell_waiting(value);
   else if (strcmp(option, "--depth") == 0)
     options->depth_count = numbers(option, value, options->depths);
   else

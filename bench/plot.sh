@@ -30,7 +30,13 @@ draw() {
   name=$1 title=$2 xlabel=$3 ylabel=$4 scale=$5
   shift 5
   select_lines "$@" >"$data/lines"
-  ticks="%.0f" each=2
+  draw_lines
+}
+
+# What is in the lines, with what draw() has set.
+draw_lines() {
+  ticks="%.0f" each=2 base=2
+  if [ "$xlabel" = "at once" ]; then each=10 base=10; fi
   if [ "$xlabel" = "block size" ]; then ticks="%.0b %BB" each=4; fi
   series=$(grep -c '^"' "$data/lines") || return 0
   gnuplot <<END
@@ -39,7 +45,7 @@ set output "$folder/$name.svg"
 set title "$title"
 set xlabel "$xlabel"
 set ylabel "$ylabel"
-set logscale x 2
+set logscale x $base
 set logscale y
 set grid
 set key outside right
@@ -70,3 +76,23 @@ draw block-direct-rate "sequential reads, direct, depth 8" \
   "block size" "$rate" 1000 block read direct 6 rate
 draw block-direct-cpu "sequential reads, direct, depth 8" \
   "block size" "$cpu" 1 block read direct 6 10
+
+# grown OP VARIANT NAME: CPU time against how many there are at once.
+grown() {
+  awk -F, -v op="$1" -v variant="$2" -v name="$3" '
+    $1 == "growth" && $3 == op && $2 == variant { text = text $7 " " $10 "\n" }
+    END { if (text) printf "\"%s\"\n%s\n\n", name, text }' "$csv"
+}
+
+{
+  grown tasks ovio-task "waiting task"
+  grown tasks ovio-task-bursts "task, burst after burst"
+  grown inflight ovio-callbacks "post"
+  grown sleeps ovio-callbacks "sleep"
+  grown timers ovio-callbacks "deadline, cancelled"
+  grown handles ovio-plain "open file"
+  grown read ovio-callbacks "direct read"
+} >"$data/lines"
+name=growth-cpu title="As the work grows, one processor"
+xlabel="at once" ylabel="$cpu" scale=1
+draw_lines

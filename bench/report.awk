@@ -81,6 +81,11 @@ FILENAME ~ /counts.csv$/ {
   next
 }
 
+FILENAME ~ /waiting.csv$/ {
+  if (FNR > 1) waiting[++waitings] = $0
+  next
+}
+
 FILENAME ~ /measurements.csv$/ {
   if (FNR == 1) next
   split($0, f, ",")
@@ -174,6 +179,32 @@ function print_counts(kind, title, text,   i, f) {
   }
 }
 
+# Each line against the one of the same operation with the least at once.
+function print_growth(   i, j, n, line, f, part, key) {
+  print "\n## As the work grows\n"
+  print "CPU time of each, by how many there are at once; plotted in [growth-cpu.svg](growth-cpu.svg).\n"
+  print "| operation | variant | at once | ns CPU | / the first |"
+  print "| --- | --- | ---: | ---: | ---: |"
+  for (i = 1; i <= settings; i++) {
+    split(order[i], part, " ")
+    if (part[1] != "growth") continue
+    n = split(lines[order[i]], line, "\n")
+    for (j = 1; j < n; j++) {
+      split(line[j], f, ",")
+      key = f[3] " " f[2]
+      if (!(key in least)) least[key] = f[10]
+      printf "| %s | %s | %d | %s | %.2f |\n", f[3], f[2], f[7],
+        nanoseconds(f[10]), (least[key] > 0 ? f[10] / least[key] : 0)
+    }
+  }
+  print "\n| waiting tasks | bytes of memory each | page tables each | areas of the address space |"
+  print "| ---: | ---: | ---: | ---: |"
+  for (i = 1; i <= waitings; i++) {
+    split(waiting[i], f, ",")
+    printf "| %s | %s | %s | %s |\n", f[1], f[2], f[3], f[4]
+  }
+}
+
 function print_setting(setting,   n, i, line, f, part) {
   split(setting, part, " ")
   printf "\n### %s: %s", part[1], part[2]
@@ -205,6 +236,7 @@ END {
   for (i = 1; i <= goals; i++) print_goal(i)
 
   print_copies()
+  print_growth()
   print_counts("instructions", "Instructions per operation", \
     "By callgrind, user code only, twice as many operations less once as many. `nothing` is the program around it.")
   print_counts("calls", "System calls per operation", "By `strace -f -c`, in the same way. Block `direct` is 4 KiB past the page cache.")

@@ -24,15 +24,15 @@ done
 
 if [ $quick = yes ]; then
   rounds=7 time=15 curve_rounds=7 curve_time=8 files=2000 copies=7
-  depths=1,4,32,128 blocks=4k,64k,1m
+  depths=1,4,32,128 blocks=4k,64k,1m million=no
 else
   rounds=9 time=50 curve_rounds=7 curve_time=30 files=20000 copies=9
-  depths=1,2,4,8,16,32,64,128 blocks=4k,16k,64k,256k,1m
+  depths=1,2,4,8,16,32,64,128 blocks=4k,16k,64k,256k,1m million=yes
 fi
 
 begun=$(date +%s)
-step=0 steps=21
-[ $wine = no ] || steps=28
+step=0 steps=22
+[ $wine = no ] || steps=29
 
 say() {
   step=$((step + 1))
@@ -154,6 +154,32 @@ linux_loops() {
   measure_free free --op stream --block 64k --depth 1
   say "$files small files"
   measure pinned --op files --files $files --depth 1,32 --time $((time * 4))
+}
+
+# A million tasks take 5 GB.
+linux_growth() {
+  say "as the work grows"
+  waiting=1000,10000,100000
+  memory_kib=$(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo)
+  [ "${memory_kib:-0}" -gt 8000000 ] || million=no
+  set -- --block 8 --no-warm --time 10
+  once=ovio-task,ovio-task-64k,ovio-callbacks
+  for op in tasks inflight sleeps timers; do
+    measure growth --op $op --depth 100,1000,10000,100000 "$@" --rounds 7 \
+      --variants $once
+    [ $million = no ] ||
+      measure growth --op $op --depth 1000000 "$@" --rounds 3 --variants $once
+  done
+  measure growth --op tasks --depth 100,1000,10000,100000 "$@" --rounds 7 \
+    --variants ovio-task-bursts --ops 2m
+  [ $million = no ] ||
+    measure growth --op tasks --depth 1000000 "$@" --rounds 3 \
+      --variants ovio-task-bursts --ops 8m
+  measure growth --op handles --depth 100,1000,10000 "$@" --rounds 7
+  measure growth --op read --direct --depth 128,1024,4096 --rounds 7 \
+    --variants ovio-callbacks,io_uring
+  [ $million = no ] || waiting=$waiting,1000000
+  "$bench" --waiting $waiting >"$work/waiting.csv"
 }
 
 # ---- counts, which do not depend on what else the machine does ----
@@ -362,9 +388,11 @@ describe() {
 report() {
   describe >"$work/machine"
   awk -f "$root/bench/report.awk" "$work/machine" "$work/sizes" \
-    "$work/fio.csv" "$work/copies.csv" "$work/counts.csv" "$csv" \
+    "$work/fio.csv" "$work/copies.csv" "$work/counts.csv" \
+    "$work/waiting.csv" "$csv" \
     "$root/bench/goals.txt" >"$work/results.md"
-  for name in measurements.csv counts.csv copies.csv fio.csv results.md; do
+  for name in measurements.csv counts.csv copies.csv fio.csv waiting.csv \
+    results.md; do
     cp "$work/$name" "$results/$name"
   done
   sh "$root/bench/plot.sh" "$csv" "$results"
@@ -380,6 +408,7 @@ main() {
   linux_files
   linux_curves
   linux_loops
+  linux_growth
   counts
   copying
   outside

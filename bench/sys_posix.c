@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -73,7 +74,7 @@ uint64_t sys_transfers(void) {
   return sum;
 }
 
-uint64_t sys_resident(void) {
+static uint64_t resident(void) {
   unsigned long long all, resident = 0;
   FILE *file = fopen("/proc/self/statm", "r");
   if (!file)
@@ -82,6 +83,46 @@ uint64_t sys_resident(void) {
     resident = 0;
   fclose(file);
   return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t page_tables(void) {
+  unsigned long long kib = 0;
+  char line[256];
+  FILE *file = fopen("/proc/self/status", "r");
+  while (file && fgets(line, sizeof line, file)) {
+    if (sscanf(line, "VmPTE: %llu", &kib) == 1)
+      break;
+  }
+  if (file)
+    fclose(file);
+  return kib * 1024;
+}
+
+static uint64_t areas(void) {
+  uint64_t count = 0;
+  FILE *file = fopen("/proc/self/maps", "r");
+  if (!file)
+    return 0;
+  for (int byte; (byte = getc(file)) != EOF;)
+    count += byte == '\n';
+  fclose(file);
+  return count;
+}
+
+void sys_memory(struct sys_memory *out) {
+  out->resident = resident();
+  out->page_tables = page_tables();
+  out->areas = areas();
+}
+
+bool sys_files_allow(size_t count) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return false;
+  if (limit.rlim_cur >= count)
+    return true;
+  limit.rlim_cur = count;
+  return limit.rlim_max >= count && setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
 /* ---- threads ---- */

@@ -59,11 +59,16 @@ uint64_t sys_transfers(void) {
   return counters.ReadOperationCount + counters.WriteOperationCount;
 }
 
-uint64_t sys_resident(void) {
+void sys_memory(struct sys_memory *out) {
   PROCESS_MEMORY_COUNTERS counters = {.cb = sizeof counters};
-  if (!GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters))
-    return 0;
-  return counters.WorkingSetSize;
+  *out = (struct sys_memory){0};
+  if (GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters))
+    out->resident = counters.WorkingSetSize;
+}
+
+bool sys_files_allow(size_t count) {
+  (void)count;
+  return true; /* 16 million handles */
 }
 
 /* ---- threads ---- */

@@ -24,6 +24,8 @@ static const char *const op_names[BENCH_OPS] = {
     [BENCH_SPAWN] = "spawn",       [BENCH_POST] = "post",
     [BENCH_PINGPONG] = "pingpong", [BENCH_STREAM] = "stream",
     [BENCH_COMPUTE] = "compute",   [BENCH_TIMERS] = "timers",
+    [BENCH_TASKS] = "tasks",       [BENCH_INFLIGHT] = "inflight",
+    [BENCH_SLEEPS] = "sleeps",     [BENCH_HANDLES] = "handles",
 };
 
 const char *op_name(enum bench_op op) {

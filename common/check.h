@@ -14,7 +14,8 @@
 
 static inline _Noreturn void check_failed(const char *file, int line,
                                           const char *condition) {
-  fprintf(stderr, "ovio: %s:%d: broken invariant: %s\n", file, line, condition);
+  (void)fprintf(stderr, "ovio: %s:%d: broken invariant: %s\n", file, line,
+                condition);
   abort();
 }
 

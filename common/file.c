@@ -20,6 +20,7 @@
 #include "common/beneath.h"
 #include "common/check.h"
 #include "common/loop.h"
+#include "common/path.h"
 #include "common/task.h"
 
 _Static_assert(sizeof(struct file) <= sizeof(struct ovio_file), "ovio_file");
@@ -84,13 +85,11 @@ static int file__would_wait(const struct file *file, const struct turn *turn) {
 }
 
 static int file__take_turn(struct file *file, struct op *op) {
-  if (op->turn == TURN_NONE) {
-    op->granted = true;
-    return 0;
-  }
-  struct turn *turn = &file->turns[op->turn];
-  if (!turn->holder) {
-    turn->holder = op;
+  struct turn *turn = op->turn == TURN_NONE ? NULL : &file->turns[op->turn];
+  if (!turn || !turn->holder) {
+    if (turn)
+      turn->holder = op;
+    op->at_once = true;
     op->granted = true;
     return 0;
   }
@@ -208,12 +207,28 @@ ovio_handle ovio_file_handle(const struct ovio_file *public_file) {
 
 /* ---- open, adopt, release, close ---- */
 
+/* What file->state says of an open file. */
+static unsigned file__ways(const struct os_file *os, unsigned flags) {
+  unsigned ways = flags & OVIO_INLINE ? FILE_INLINE : 0;
+  if (os->kind != OS_KIND_DISK)
+    return ways;
+  if (os->traits & OS_TRAIT_TRY && flags & OVIO_READ)
+    ways |= FILE_TRY;
+  if (os->alignment > 1) /* of the buffer, too: to be checked */
+    return ways;
+  if (flags & OVIO_READ)
+    ways |= FILE_READ_AT;
+  if (flags & OVIO_WRITE && !(flags & OVIO_APPEND))
+    ways |= FILE_WRITE_AT;
+  return ways;
+}
+
 void file_install(struct file *file, const struct os_file *os, unsigned flags) {
   file->os = *os;
   file->flags = flags;
   file->position = os->position;
   os_lock_init(&file->lock);
-  atomic_store(&file->state, FILE_OPEN);
+  atomic_store(&file->state, FILE_OPEN | file__ways(os, flags));
 }
 
 struct os_result file_open_now(struct file *file, struct op *op) {
@@ -281,7 +296,11 @@ static int file__prepare_open(struct op *op, struct ovio_file *file,
   if (error)
     return error;
   error = file_check_directory(dir);
-  return error ? error : os_path_check(path);
+  if (!error)
+    error = os_path_check(path);
+  if (!error && (flags & OVIO_CREATE) && path_means_directory(path))
+    error = OVIO_EISDIR; /* open(2) makes none */
+  return error;
 }
 
 int ovio_openat(struct ovio_file *file, struct ovio_file *dir, const char *path,
@@ -360,7 +379,8 @@ ovio_handle ovio_release(struct ovio_file *public_file) {
   if (!file || file__enter(file))
     return OVIO_NO_HANDLE;
   os_lock_acquire(&file->lock);
-  unsigned alone = FILE_OPEN | FILE_USER; /* nobody but this call */
+  unsigned alone = atomic_load(&file->state) & FILE_WAYS;
+  alone |= FILE_OPEN | FILE_USER; /* nobody but this call */
   bool shut = !file->ops && atomic_compare_exchange_strong(
                                 &file->state, &alone, alone | FILE_CLOSING);
   os_lock_release(&file->lock);
@@ -474,6 +494,10 @@ bool file_uses_port(struct file *file, struct loop *loop) {
   return number == loop->number;
 }
 
+void file_forget_try(struct file *file) {
+  atomic_fetch_and(&file->state, ~FILE_TRY);
+}
+
 const char *ovio_file_route(const struct ovio_file *public_file,
                             const struct ovio_loop *public_loop) {
   const struct file *file = (const struct file *)(const void *)public_file;
@@ -561,6 +585,7 @@ struct request {
   size_t count;
   int64_t offset;
   bool write;
+  bool tried; /* it is not in the page cache */
 };
 
 static bool file__is_aligned(const struct request *request) {
@@ -609,6 +634,7 @@ static int64_t file__check(const struct request *request) {
 }
 
 static unsigned char file__turn(const struct request *request) {
+  /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): file__check() */
   if (request->file->os.kind == OS_KIND_STREAM)
     return request->write ? TURN_WRITE : TURN_READ;
   if (request->offset == OVIO_HERE ||
@@ -656,32 +682,169 @@ static int64_t file__transfer(const struct request *request) {
   struct op op;
   op_init(&op, OP_TRANSFER, request->file);
   op.turn = turn;
+  op.tried = request->tried;
   file__fill_transfer(&op.u.transfer, request, runner ? runner->loop : NULL);
   return op_perform(&op);
 }
 
 int64_t ovio_readv(struct ovio_file *file, const struct ovio_iovec *iov,
                    size_t count, int64_t offset) {
-  return file__transfer(
-      &(struct request){file_of(file), iov, count, offset, false});
+  return file__transfer(&(struct request){
+      .file = file_of(file), .iov = iov, .count = count, .offset = offset});
 }
 
 int64_t ovio_writev(struct ovio_file *file, const struct ovio_iovec *iov,
                     size_t count, int64_t offset) {
+  return file__transfer(&(struct request){.file = file_of(file),
+                                          .iov = iov,
+                                          .count = count,
+                                          .offset = offset,
+                                          .write = true});
+}
+
+/* ---- the short way ----
+ *
+ * A buffer at an offset of a disk file, not larger than a chunk: a system call
+ * between coming and going. No op, no lock, nothing that could be cancelled.
+ * What cannot be done so, or is not in the page cache, goes the long way, from
+ * its beginning. */
+
+/* No answer; native: it has been tried in vain. */
+#define LONG_WAY INT64_MIN
+
+typedef struct os_result file__mover(const struct os_file *os, void *buffer,
+                                     size_t length, int64_t offset);
+
+static bool file__is_vain(file__mover *move, int64_t value) {
+  return move == os_file_read_cached &&
+         (value == OVIO_EWOULDBLOCK || value == OVIO_ENOTSUP);
+}
+
+/* Goes on after what the first call has answered. */
+static struct os_result file__move_on(struct file *file, file__mover *move,
+                                      void *buffer, size_t length,
+                                      int64_t offset, struct os_result result) {
+  struct ovio_iovec whole = {buffer, length};
+  struct request request = {.file = file,
+                            .iov = &whole,
+                            .count = 1,
+                            .offset = offset,
+                            .write = move == os_file_write_at};
+  struct transfer transfer;
+  struct os_transfer chunk;
+  file__fill_transfer(&transfer, &request, NULL);
+  transfer.asked = length;
+  while (!file__is_vain(move, result.value)) {
+    if (result.value != OS_AGAIN && !transfer_advance(&transfer, result.value))
+      return (struct os_result){transfer_result(&transfer), result.native};
+    transfer_next(&transfer, &chunk);
+    result =
+        move(&file->os, chunk.iov->iov_base, chunk.iov->iov_len, chunk.offset);
+  }
+  if (result.value == OVIO_ENOTSUP)
+    file_forget_try(file);
+  return (struct os_result){LONG_WAY, true};
+}
+
+/* If the file is open and has these ways. */
+__attribute__((always_inline)) static inline struct os_result file__move_at(
+    struct file *file, unsigned ways, file__mover *move, void *buffer,
+    size_t length, int64_t offset) {
+  struct os_result result = {LONG_WAY, false};
+  unsigned state = atomic_fetch_add(&file->state, FILE_USER);
+  if ((state & (FILE_OPEN | FILE_CLOSING | ways)) == (FILE_OPEN | ways)) {
+    result = move(&file->os, buffer, length, offset);
+    if (result.value != (int64_t)length)
+      result = file__move_on(file, move, buffer, length, offset, result);
+  }
+  file__leave(file);
+  return result;
+}
+
+static inline struct os_result file__move_plainly(struct file *file, bool write,
+                                                  void *buffer, size_t length,
+                                                  int64_t offset) {
+  if (length > transfer_max(0))
+    return (struct os_result){LONG_WAY, false};
+  return write ? file__move_at(file, FILE_WRITE_AT, os_file_write_at, buffer,
+                               length, offset)
+               : file__move_at(file, FILE_READ_AT, os_file_read_at, buffer,
+                               length, offset);
+}
+
+/* On the loop's thread, which waits for a device only if it may. */
+static struct os_result file__move_on_loop(struct loop *loop, struct file *file,
+                                           bool write, void *buffer,
+                                           size_t length, int64_t offset) {
+  unsigned state = atomic_load_explicit(&file->state, memory_order_relaxed);
+  if (loop->cancelling || length > transfer_max(loop->max_transfer))
+    return (struct os_result){LONG_WAY, false};
+  if (state & FILE_INLINE)
+    return file__move_plainly(file, write, buffer, length, offset);
+  if (write || !(state & FILE_TRY) || length > TRY_MAX)
+    return (struct os_result){LONG_WAY, false};
+  return file__move_at(file, FILE_READ_AT | FILE_TRY, os_file_read_cached,
+                       buffer, length, offset);
+}
+
+__attribute__((noinline)) /* its registers are not saved for the plain way */
+static struct os_result
+file__move_in_task(struct task *task, struct file *file, bool write,
+                   void *buffer, size_t length, int64_t offset) {
+  if (!task || task_peek_latch(task) != 0)
+    return (struct os_result){LONG_WAY, false};
+  struct os_result result =
+      file__move_on_loop(task->loop, file, write, buffer, length, offset);
+  if (result.value != LONG_WAY)
+    task_give_way(task);
+  return result;
+}
+
+static inline bool file__is_short(const struct file *file, const void *buffer,
+                                  size_t length, int64_t offset) {
+  if (!file)
+    return false;
+  if (!buffer)
+    return false;
+  return length > 0 && offset >= 0 &&
+         offset <= INT64_MAX - (int64_t)OS_TRANSFER_MAX;
+}
+
+__attribute__((noinline)) static int64_t file__move_long(
+    struct file *file, bool write, void *buffer, size_t length, int64_t offset,
+    bool tried) {
+  struct ovio_iovec whole = {buffer, length};
   return file__transfer(
-      &(struct request){file_of(file), iov, count, offset, true});
+      &(struct request){file, &whole, 1, offset, write, tried});
+}
+
+__attribute__((always_inline)) static inline int64_t file__move(
+    struct file *file, bool write, void *buffer, size_t length,
+    int64_t offset) {
+  if (!file__is_short(file, buffer, length, offset))
+    return file__move_long(file, write, buffer, length, offset, false);
+  struct runner *runner = runner_current();
+  struct os_result result =
+      runner ? file__move_in_task(runner->task, file, write, buffer, length,
+                                  offset)
+             : file__move_plainly(file, write, buffer, length, offset);
+  if (result.value >= 0)
+    return result.value;
+  if (result.value != LONG_WAY)
+    return runner_answer(result.value, result.native);
+  return file__move_long(file, write, buffer, length, offset,
+                         result.native != 0);
 }
 
 int64_t ovio_read(struct ovio_file *file, void *buffer, size_t length,
                   int64_t offset) {
-  struct ovio_iovec whole = {buffer, length};
-  return ovio_readv(file, &whole, 1, offset);
+  return file__move(file_of(file), false, buffer, length, offset);
 }
 
 int64_t ovio_write(struct ovio_file *file, const void *buffer, size_t length,
                    int64_t offset) {
-  struct ovio_iovec whole = {(void *)(uintptr_t)buffer, length};
-  return ovio_writev(file, &whole, 1, offset);
+  return file__move(file_of(file), true, (void *)(uintptr_t)buffer, length,
+                    offset);
 }
 
 /* `whole`: the vector is one buffer's and does not outlive this call. */
@@ -703,6 +866,7 @@ static int file__start_transfer(struct ovio_loop *loop,
     return op_start(op);
   }
   op->turn = file__turn(request);
+  op->tried = request->tried;
   file__fill_transfer(&op->u.transfer, request, (struct loop *)loop);
   if (whole) {
     op->u.transfer.whole = *request->iov;
@@ -714,31 +878,72 @@ static int file__start_transfer(struct ovio_loop *loop,
 int ovio_start_readv(struct ovio_loop *loop, struct ovio_op *op,
                      struct ovio_file *file, const struct ovio_iovec *iov,
                      size_t count, int64_t offset, ovio_done *done) {
-  struct request request = {file_of(file), iov, count, offset, false};
+  struct request request = {
+      .file = file_of(file), .iov = iov, .count = count, .offset = offset};
   return file__start_transfer(loop, op, &request, false, done);
 }
 
 int ovio_start_writev(struct ovio_loop *loop, struct ovio_op *op,
                       struct ovio_file *file, const struct ovio_iovec *iov,
                       size_t count, int64_t offset, ovio_done *done) {
-  struct request request = {file_of(file), iov, count, offset, true};
+  struct request request = {.file = file_of(file),
+                            .iov = iov,
+                            .count = count,
+                            .offset = offset,
+                            .write = true};
   return file__start_transfer(loop, op, &request, false, done);
+}
+
+/* On the loop's thread: it is done at once, and only delivered later. */
+static struct os_result file__start_short(struct ovio_loop *loop, struct op *op,
+                                          const struct request *request,
+                                          ovio_done *done) {
+  struct os_result result = {LONG_WAY, false};
+  const struct ovio_iovec *whole = request->iov;
+  if (!op || !done || !loop_is_current((struct loop *)loop) ||
+      !file__is_short(request->file, whole->iov_base, whole->iov_len,
+                      request->offset) ||
+      !op_take(op))
+    return result;
+  result =
+      file__move_on_loop((struct loop *)loop, request->file, request->write,
+                         whole->iov_base, whole->iov_len, request->offset);
+  if (result.value == LONG_WAY)
+    op_give_back(op);
+  else
+    op_start_finished(op, (struct loop *)loop, done, result);
+  return result;
+}
+
+static int file__start_move(struct ovio_loop *loop, struct ovio_op *op,
+                            struct request *request, ovio_done *done) {
+  struct os_result result =
+      file__start_short(loop, (struct op *)(void *)op, request, done);
+  if (result.value != LONG_WAY)
+    return 0;
+  request->tried = result.native != 0;
+  return file__start_transfer(loop, op, request, true, done);
 }
 
 int ovio_start_read(struct ovio_loop *loop, struct ovio_op *op,
                     struct ovio_file *file, void *buffer, size_t length,
                     int64_t offset, ovio_done *done) {
   struct ovio_iovec whole = {buffer, length};
-  struct request request = {file_of(file), &whole, 1, offset, false};
-  return file__start_transfer(loop, op, &request, true, done);
+  struct request request = {
+      .file = file_of(file), .iov = &whole, .count = 1, .offset = offset};
+  return file__start_move(loop, op, &request, done);
 }
 
 int ovio_start_write(struct ovio_loop *loop, struct ovio_op *op,
                      struct ovio_file *file, const void *buffer, size_t length,
                      int64_t offset, ovio_done *done) {
   struct ovio_iovec whole = {(void *)(uintptr_t)buffer, length};
-  struct request request = {file_of(file), &whole, 1, offset, true};
-  return file__start_transfer(loop, op, &request, true, done);
+  struct request request = {.file = file_of(file),
+                            .iov = &whole,
+                            .count = 1,
+                            .offset = offset,
+                            .write = true};
+  return file__start_move(loop, op, &request, done);
 }
 
 /* ---- the other calls ---- */

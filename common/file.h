@@ -17,7 +17,12 @@ struct turn {
 /* file->state: bits, and above them the number of threads in a short call. */
 #define FILE_OPEN       1u
 #define FILE_CLOSING    2u
-#define FILE_USER       4u
+#define FILE_READ_AT    4u  /* one system call reads a buffer at an offset */
+#define FILE_WRITE_AT   8u  /* or writes it */
+#define FILE_TRY        16u /* os_file_transfer_try() is worth a call */
+#define FILE_INLINE     32u /* may block a loop's thread */
+#define FILE_WAYS       (FILE_READ_AT | FILE_WRITE_AT | FILE_TRY | FILE_INLINE)
+#define FILE_USER       64u
 
 #define FILE_UNBOUND    0u
 #define FILE_UNBINDABLE UINT64_MAX
@@ -28,7 +33,6 @@ struct file {
   atomic_uint state;
   unsigned flags;               /* as given to open or adopt */
   _Atomic uint64_t loop_number; /* whose port it is bound to */
-  atomic_bool no_try;           /* os_file_transfer_try() said ENOTSUP */
   int64_t position; /* the holder's of TURN_POSITION; not SYSTEM_POSITION */
   struct os_lock lock;
   struct op *ops; /* in flight; from here on under `lock` */
@@ -71,6 +75,9 @@ struct os_result file_accept_now(struct file *listener, struct file *out,
 /* Do its transfers go through this loop's port? The loop's thread calls; the
  * first call binds it, once and for ever. Otherwise a worker has to wait. */
 bool file_uses_port(struct file *file, struct loop *loop);
+
+/* os_file_transfer_try() said OVIO_ENOTSUP: it is not asked again. */
+void file_forget_try(struct file *file);
 
 /* A transfer has its turn: where it begins. 0, or an error, or 1: there is
  * nothing to be moved (the end of the file). */

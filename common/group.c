@@ -76,13 +76,16 @@ int ovio_group_wait(struct ovio_group *public_group) {
     return (int)runner_answer(OVIO_EDEADLK, 0);
   if (runner->task->group == group)
     return (int)runner_answer(OVIO_EINVAL, 0);
+  struct task *task = runner->task;
+  loop_enter(task->loop); /* nobody resumes it before it has gone to sleep */
   os_lock_acquire(&group->lock);
   bool wait = group->members != NULL;
   if (wait)
-    queue_push(&group->waiters, &runner->task->link);
+    queue_push(&group->waiters, &task->link);
   os_lock_release(&group->lock);
   if (wait)
-    task_suspend(runner->task);
+    task_suspend(task);
+  loop_leave(task->loop);
   return 0;
 }
 

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop: one thread at a time runs what is ready, then waits at the port.
+/* The loop: its threads run what is ready, and wait at the port.
  *
  * A turn: take what came in from other threads; run everything that was ready
  * when the turn began; fire the timers that are due; ask the port, waiting only
  * if nothing is ready. What becomes ready meanwhile is for the next turn, so
  * that no task and no chain of callbacks keeps the port from being asked.
+ *
+ * BATON. With several threads, all that belongs to the loop, its ops and its
+ * tasks' switches is done by the one who has the baton. He gives it away while
+ * he runs the user's code (a task between two of its calls, a callback), and
+ * while he waits. So the rest of common/ need not know how many there are, a
+ * task is on one thread at a time, and no system call that may block is made
+ * under it. A task may go on with another thread after each of its calls.
+ *
+ * One of those who have nothing to do waits at the port (`led`), the others are
+ * idle. Whoever gives the baton away and leaves work behind, or nobody at the
+ * port, wakes one of them; who, woken, does the same.
  *
  * SLEEP. A thread that pushes wakes the port only if the loop sleeps, and only
  * the first of a burst does: it takes `sleeping` from true to false. The loop
@@ -12,12 +23,8 @@
  * pushes first and looks at `sleeping` then. One of the two sees the other.
  *
  * END. `pending` counts tasks and ops with a callback, from before the push
- * that tells the loop of them until they are delivered. The run ends when it
- * and the holds are 0.
- *
- * LATER, several threads on one loop: ready, timers, ops and the budget are
- * what a thread has for itself and would move into struct runner, one for each;
- * the inbox, the counts and the port are shared already. */
+ * that tells the loop of them until they are delivered. The run ends when it,
+ * the callbacks under way and the holds are 0. */
 #include "common/loop.h"
 
 #include <stdlib.h>
@@ -33,6 +40,7 @@ enum { PORT_BATCH = 64 };
 #define STACK_MIN       ((size_t)64 * 1024)
 #define WORKERS_DEFAULT 64u
 #define BUDGET_DEFAULT  64u
+#define THREADS_MAX     1024u
 
 /* ---- the loops that are alive ---- */
 
@@ -142,15 +150,16 @@ static int loop__configure(struct loop *loop, unsigned *engine,
     for (size_t at = 0; at < known; at++)
       ((char *)&options)[at] = ((const char *)given)[at];
   }
-  if (options.threads > 1)
-    return OVIO_ENOTSUP;
+  if (options.threads > THREADS_MAX)
+    return OVIO_EINVAL;
   if (options.stack_length && options.stack_length < STACK_MIN)
     return OVIO_EINVAL;
   if (options.max_transfer > OS_TRANSFER_MAX)
     options.max_transfer = OS_TRANSFER_MAX;
-  loop->stack_length =
-      options.stack_length ? options.stack_length : STACK_DEFAULT;
+  os_stacks_init(&loop->stacks,
+                 options.stack_length ? options.stack_length : STACK_DEFAULT);
   loop->max_transfer = options.max_transfer;
+  loop->threads = options.threads ? options.threads : 1;
   loop->budget = options.budget ? options.budget : BUDGET_DEFAULT;
   loop->workers.max =
       options.max_workers ? options.max_workers : WORKERS_DEFAULT;
@@ -170,15 +179,18 @@ int ovio_loop_create(struct ovio_loop **out,
   int error = loop__configure(loop, &engine, options);
   if (error)
     goto err1;
-  error = os_port_create(&loop->port, engine);
+  error = os_port_create(&loop->port, engine, loop->threads);
   if (error)
-    goto err1;
+    goto err2;
   workers_init(&loop->workers, loop->workers.max);
   os_lock_init(&loop->lock);
+  baton_init(&loop->baton);
   alive__add(loop);
   *out = (struct ovio_loop *)loop;
   return 0;
 
+err2:
+  os_stacks_destroy(&loop->stacks);
 err1:
   memory_free(loop);
   return (int)runner_answer(error, 0);
@@ -189,10 +201,10 @@ static void loop__free(struct loop *loop) {
   while (atomic_load(&loop->pushers) > 0)
     os_thread_yield(); /* the last push is on its way out */
   workers_destroy(&loop->workers);
-  struct node *node;
-  while ((node = queue_pop(&loop->idle_tasks)))
-    task_destroy(CONTAINER_OF(node, struct task, link));
+  tasks_destroy_idle(loop);
+  os_stacks_destroy(&loop->stacks);
   os_lock_destroy(&loop->lock);
+  baton_destroy(&loop->baton);
   os_port_destroy(loop->port);
   memory_free(loop);
 }
@@ -227,7 +239,8 @@ static void loop__wake(struct loop *loop) {
 }
 
 void loop_push(struct loop *loop, struct node *node) {
-  if (loop_is_current(loop)) {
+  struct runner *runner = runner_current();
+  if (runner && runner->loop == loop && runner->has_baton) {
     queue_push(&loop->ready, node);
     return;
   }
@@ -265,9 +278,56 @@ void ovio_loop_unhold(struct ovio_loop *public_loop) {
   atomic_fetch_sub(&loop->pushers, 1);
 }
 
+static bool loop__has_ready(const struct loop *loop) {
+  return loop->ready.head || loop->turn.head;
+}
+
 static bool loop__is_drained(struct loop *loop) {
-  return atomic_load(&loop->pending) == 0 && !loop->ready.head &&
-         inbox_is_empty(&loop->inbox);
+  return atomic_load(&loop->pending) == 0 && loop->callbacks == 0 &&
+         !loop__has_ready(loop) && inbox_is_empty(&loop->inbox);
+}
+
+/* ---- the baton ---- */
+
+void loop_take_baton(struct loop *loop) {
+  struct runner *runner = runner_current();
+  baton_take(&loop->baton);
+  runner->has_baton = true;
+  loop->runner = runner;
+}
+
+/* Is there something that the one at the port does not know of? */
+static bool loop__has_news(const struct loop *loop) {
+  return loop__has_ready(loop) ||
+         (loop->timers.first && loop->timers.first->due_ns < loop->due_ns);
+}
+
+void loop_give_baton(struct loop *loop) {
+  if (loop->baton.idle > 0 && (loop__has_ready(loop) || !loop->led))
+    baton_call_idle(&loop->baton);
+  else if (loop->led && loop__has_news(loop))
+    loop__wake(loop);
+  loop->runner->has_baton = false;
+  baton_give(&loop->baton);
+}
+
+static void loop__on_pause(void *argument) {
+  loop_give_baton(argument);
+}
+
+static void loop__on_end_of_pause(void *argument) {
+  loop_take_baton(argument);
+}
+
+/* Until somebody has work to give. */
+static void loop__await_work(struct loop *loop) {
+  struct runner *runner = loop->runner;
+  if (loop__has_news(loop))
+    loop__wake(loop);
+  runner->has_baton = false;
+  baton_await_work(&loop->baton);
+  runner->has_baton = true;
+  loop->runner = runner;
 }
 
 /* What is asked to end may end at once, which changes the lists. */
@@ -297,24 +357,26 @@ void ovio_loop_cancel(struct ovio_loop *public_loop) {
 
 /* ---- running ---- */
 
-static void loop__run_ready(struct loop *loop) {
-  struct queue turn = {0};
+/* What is left when the loop is stopped keeps its place. */
+static void loop__run_turn(struct loop *loop) {
   inbox_take(&loop->inbox, &loop->ready);
-  queue_append(&turn, &loop->ready);
-  loop->budget_left = loop->budget;
-  while (turn.head &&
+  if (!loop->turn.head) {
+    loop->turn = loop->ready;
+    loop->ready.head = NULL;
+  }
+  loop->runner->budget_left = loop->budget;
+  while (loop->turn.head &&
          !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
-    struct node *node = queue_pop(&turn);
+    struct node *node = queue_pop(&loop->turn);
     node->run(node);
   }
-  /* Stopped in mid-turn: the rest keeps its place, before what came later. */
-  queue_append(&turn, &loop->ready);
-  loop->ready = turn;
 }
 
 /* Until when the port may wait; negative: for ever. */
 static int64_t loop__timeout(struct loop *loop) {
-  if (loop->ready.head || atomic_load(&loop->stopping))
+  if (loop__has_ready(loop) || atomic_load(&loop->stopping))
+    return 0;
+  if (tasks_trim_idle(loop))
     return 0;
   if (!loop->timers.first)
     return -1;
@@ -322,41 +384,126 @@ static int64_t loop__timeout(struct loop *loop) {
   return left > 0 ? left : 0;
 }
 
-static int loop__wait(struct loop *loop) {
+/* Asks the port. With a timeout: as the one who waits for all. */
+static int loop__ask_port(struct loop *loop, int64_t timeout_ns) {
   struct os_io *done[PORT_BATCH];
   size_t count = 0;
-  int64_t timeout_ns = loop__timeout(loop);
-  if (timeout_ns != 0) {
-    atomic_store(&loop->sleeping, true);
-    bool idle = atomic_load(&loop->pending) == 0 && !atomic_load(&loop->holds);
-    if (idle || !inbox_is_empty(&loop->inbox) || atomic_load(&loop->stopping))
-      timeout_ns = 0;
-  } else if (loop->in_port == 0) {
-    return 0;
-  }
-  int error = os_port_wait(loop->port, timeout_ns, done, PORT_BATCH, &count);
+  const struct os_pause pause = {loop__on_pause, loop__on_end_of_pause, loop};
+  bool leads = loop->threads > 1 && timeout_ns != 0;
+  loop->led = leads;
+  loop->due_ns = loop->timers.first ? loop->timers.first->due_ns : INT64_MAX;
+  int error = os_port_wait(loop->port, timeout_ns, done, PORT_BATCH, &count,
+                           leads ? &pause : NULL);
+  loop->led = false;
   atomic_store(&loop->sleeping, false);
   for (size_t at = 0; at < count; at++)
     op_on_port(CONTAINER_OF(done[at], struct op, io));
   return error;
 }
 
-static int loop__turns(struct loop *loop) {
-  for (;;) {
-    loop__run_ready(loop);
+static int loop__wait(struct loop *loop) {
+  int64_t timeout_ns = loop__timeout(loop);
+  if (loop->led) {
+    if (timeout_ns != 0)
+      loop__await_work(loop);
+    return 0;
+  }
+  if (timeout_ns != 0) {
+    atomic_store(&loop->sleeping, true);
+    bool idle = atomic_load(&loop->pending) == 0 && !atomic_load(&loop->holds);
+    if ((idle && loop->callbacks == 0) || !inbox_is_empty(&loop->inbox) ||
+        atomic_load(&loop->stopping))
+      timeout_ns = 0;
+  } else if (loop->in_port == 0) {
+    return 0;
+  }
+  return loop__ask_port(loop, timeout_ns);
+}
+
+/* All threads of the run are to return. */
+static void loop__end(struct loop *loop, int error) {
+  atomic_store(&loop->stopping, true);
+  if (error)
+    loop->error = error;
+  for (unsigned at = 0; at < loop->baton.idle; at++)
+    baton_call_idle(&loop->baton);
+  loop__wake(loop);
+}
+
+/* true: the run is over. */
+static bool loop__is_over(struct loop *loop) {
+  if (atomic_load(&loop->stopping))
+    return true;
+  if (!loop__is_drained(loop))
+    return false;
+  atomic_store(&loop->cancelling, false);
+  return atomic_load(&loop->holds) == 0;
+}
+
+/* With the baton. */
+static void loop__turns(struct loop *loop) {
+  int error = 0;
+  while (!error) {
+    loop__run_turn(loop);
     if (loop->timers.first)
       timers_fire(&loop->timers, os_clock_ns());
-    if (atomic_exchange(&loop->stopping, false))
-      return 0;
-    if (loop__is_drained(loop)) {
-      loop->cancelling = false;
-      if (atomic_load(&loop->holds) == 0)
-        return 0;
-    }
-    int error = loop__wait(loop);
-    if (error)
-      return error;
+    if (loop__is_over(loop))
+      break;
+    if (loop__has_ready(loop) && loop->in_port == 0)
+      continue; /* the port has nothing to tell, and is not waited for */
+    error = loop__wait(loop);
   }
+  loop__end(loop, error);
+}
+
+/* One thread's part of a run. */
+static int loop__run(struct loop *loop) {
+  struct runner runner = {.loop = loop, .has_baton = true};
+  int error = os_context_enter(&runner.context);
+  if (error)
+    return error;
+  os_local_set(OS_LOCAL_RUNNER, &runner);
+  if (loop->threads > 1)
+    loop_take_baton(loop);
+  else
+    loop->runner = &runner;
+  loop__turns(loop);
+  while (tasks_trim_idle(loop))
+    ;
+  if (loop->threads > 1)
+    baton_give(&loop->baton);
+  os_local_set(OS_LOCAL_RUNNER, NULL);
+  os_context_leave(&runner.context);
+  return 0;
+}
+
+/* ---- the other threads ---- */
+
+/* One that cannot take part leaves it to the others. */
+static void loop__take_part(void *loop) {
+  (void)loop__run(loop);
+}
+
+/* As many as the system gives us. */
+static int loop__run_all(struct loop *loop) {
+  const unsigned wanted = loop->threads - 1;
+  struct os_thread *others = memory_allocate(wanted * sizeof *others);
+  if (!others)
+    return OVIO_ENOMEM;
+  unsigned started = 0;
+  while (started < wanted &&
+         os_thread_start(&others[started], loop__take_part, loop) == 0)
+    started++;
+  int error = loop__run(loop);
+  if (error) {
+    baton_take(&loop->baton);
+    loop__end(loop, error);
+    baton_give(&loop->baton);
+  }
+  while (started > 0)
+    os_thread_join(&others[--started]);
+  memory_free(others);
+  return error;
 }
 
 int ovio_loop_run(struct ovio_loop *public_loop) {
@@ -367,14 +514,11 @@ int ovio_loop_run(struct ovio_loop *public_loop) {
     return (int)runner_answer(OVIO_EDEADLK, 0);
   if (atomic_exchange(&loop->running, true))
     return (int)runner_answer(OVIO_EBUSY, 0);
-  struct runner runner = {.loop = loop};
-  int error = os_context_enter(&loop->context);
-  if (!error) {
-    os_local_set(OS_LOCAL_RUNNER, &runner);
-    error = loop__turns(loop);
-    os_local_set(OS_LOCAL_RUNNER, NULL);
-    os_context_leave(&loop->context);
-  }
+  loop->error = 0;
+  int error = loop->threads > 1 ? loop__run_all(loop) : loop__run(loop);
+  if (!error)
+    error = loop->error;
+  atomic_store(&loop->stopping, false);
   atomic_store(&loop->running, false);
   return (int)runner_answer(error, 0);
 }

@@ -1,25 +1,41 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop: one thread at a time runs what is ready, then waits at the port. */
+/* The loop: runs what is ready, then waits at the port. */
 #ifndef OVIO_COMMON_LOOP_H
 #define OVIO_COMMON_LOOP_H
 
+#include "common/baton.h"
 #include "common/op.h"
 #include "common/worker.h"
+
+struct runner;
+
+/* Last in, first out; under the loop's lock. */
+struct task_pool {
+  struct node *head;
+  atomic_uint count; /* to be looked at without the lock */
+};
 
 struct loop {
   uint64_t number; /* never used twice in a process; from 1 */
   struct loop *next_alive;
   struct os_port *port;
 
-  /* The running thread's own. */
+  /* His who has the baton. */
+  struct runner *runner; /* runner_current() there */
+  struct queue turn;     /* ready when the turn began */
   struct queue ready;
   struct timers timers;
   struct op *ops;
   struct task *tasks;
-  size_t in_port; /* ops that the kernel has */
-  unsigned budget_left;
-  bool cancelling;           /* until drained */
-  struct os_context context; /* of ovio_loop_run()'s stack */
+  size_t in_port;         /* ops that the kernel has */
+  atomic_bool cancelling; /* until drained */
+  int error;              /* why the run is to end, if not by itself */
+  unsigned callbacks;     /* under way */
+  bool led;               /* a thread waits at the port... */
+  int64_t due_ns;         /* ...until then */
+
+  unsigned threads;
+  struct baton baton; /* with one thread: not used */
 
   /* Anybody's. */
   struct inbox inbox;
@@ -32,24 +48,43 @@ struct loop {
   atomic_bool cancel_asked; /* cancel_link is in the inbox */
   struct node cancel_link;
 
+  struct os_stacks stacks;
   struct os_lock lock;
-  struct queue idle_tasks; /* with their stacks; under `lock` */
-  unsigned idle_count;
+  struct task_pool warm;    /* ended tasks, with their stacks as they are */
+  struct task_pool trimmed; /* with the shallow part of them */
 
   struct workers workers;
-  size_t stack_length;
   size_t max_transfer;
   unsigned budget;
 };
 
-/* What the calling thread is doing for a loop; lives on the stack of
- * ovio_loop_run(). NULL: a plain thread. */
+/* What the calling thread is doing for a loop; lives on its stack below those
+ * of tasks. NULL: a plain thread. */
 struct runner {
   struct loop *loop;
   struct task *task; /* NULL: a callback, or the loop itself */
   uint32_t native;   /* of the callback's op */
+  bool has_baton;
+  unsigned budget_left;
+  struct os_context context; /* of the stack that runs tasks */
 };
 struct runner *runner_current(void);
+
+/* The user's code ends here, and begins again. */
+void loop_take_baton(struct loop *loop);
+void loop_give_baton(struct loop *loop);
+static inline void loop_enter(struct loop *loop) {
+  if (loop->threads > 1)
+    loop_take_baton(loop);
+}
+static inline void loop_leave(struct loop *loop) {
+  if (loop->threads > 1)
+    loop_give_baton(loop);
+}
+/* runner_current(), on a thread of this loop. */
+static inline struct runner *loop_runner(const struct loop *loop) {
+  return loop->threads > 1 ? runner_current() : loop->runner;
+}
 
 /* Keeps the native code of the caller's last failure; returns `value`. */
 int64_t runner_answer(int64_t value, uint32_t native);

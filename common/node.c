@@ -2,22 +2,6 @@
 /* Nodes: what a loop can be asked to run, and the queues they travel in. */
 #include "common/node.h"
 
-void queue_push(struct queue *queue, struct node *node) {
-  node->next = NULL;
-  if (queue->head)
-    queue->tail->next = node;
-  else
-    queue->head = node;
-  queue->tail = node;
-}
-
-struct node *queue_pop(struct queue *queue) {
-  struct node *node = queue->head;
-  if (node)
-    queue->head = node->next;
-  return node;
-}
-
 void queue_append(struct queue *to, struct queue *from) {
   if (!from->head)
     return;
@@ -57,17 +41,15 @@ bool inbox_is_empty(struct inbox *inbox) {
 }
 
 void inbox_take(struct inbox *inbox, struct queue *queue) {
+  if (inbox_is_empty(inbox))
+    return; /* the exchange below costs as much as a switch of stacks */
   struct node *newest = atomic_exchange(&inbox->head, NULL);
-  struct node *oldest = NULL;
+  struct queue taken = {.tail = newest};
   while (newest) {
     struct node *next = newest->next;
-    newest->next = oldest;
-    oldest = newest;
+    newest->next = taken.head;
+    taken.head = newest;
     newest = next;
   }
-  while (oldest) {
-    struct node *next = oldest->next;
-    queue_push(queue, oldest);
-    oldest = next;
-  }
+  queue_append(queue, &taken);
 }

@@ -23,8 +23,23 @@ struct queue {
   struct node *tail; /* valid while head is not NULL */
 };
 
-void queue_push(struct queue *queue, struct node *node);
-struct node *queue_pop(struct queue *queue); /* NULL: empty */
+static inline void queue_push(struct queue *queue, struct node *node) {
+  node->next = NULL;
+  if (queue->head)
+    queue->tail->next = node;
+  else
+    queue->head = node;
+  queue->tail = node;
+}
+
+/* NULL: empty. */
+static inline struct node *queue_pop(struct queue *queue) {
+  struct node *node = queue->head;
+  if (node)
+    queue->head = node->next;
+  return node;
+}
+
 /* Moves all of `from` to the end of `to`. */
 void queue_append(struct queue *to, struct queue *from);
 /* Takes a node out of the middle; false when it is not there. */

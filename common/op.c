@@ -38,16 +38,28 @@ _Static_assert(_Alignof(struct op) <= _Alignof(struct ovio_op), "alignment");
 
 #define RETRY_MIN_NS 1000000
 #define RETRY_MAX_NS 16000000
-#define TRY_MAX      (256 * 1024)
+#define PAUSE_MIN_NS 1000000
+#define PAUSE_MAX_NS 64000000
 
 /* ---- making ---- */
 
 void op_init(struct op *op, enum op_code code, struct file *file) {
-  memset(op, 0, offsetof(struct op, state));
+  op->io.transfer = (struct os_transfer){0};
+  op->io.kind = OS_IO_TRANSFER;
+  memset(&op->timer, 0, offsetof(struct op, u) - offsetof(struct op, timer));
   op->code = (unsigned char)code;
   op->phase = OP_ARRIVING;
   op->turn = TURN_NONE;
   op->file = file;
+}
+
+bool op_take(struct op *op) {
+  unsigned idle = 0;
+  return atomic_compare_exchange_strong(&op->state, &idle, OP_CLAIMED);
+}
+
+void op_give_back(struct op *op) {
+  atomic_store(&op->state, 0);
 }
 
 int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
@@ -55,8 +67,7 @@ int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
   if (!public_op || !loop || !done)
     return (int)runner_answer(OVIO_EINVAL, 0);
   struct op *mine = (struct op *)(void *)public_op;
-  unsigned idle = 0;
-  if (!atomic_compare_exchange_strong(&mine->state, &idle, OP_CLAIMED))
+  if (!op_take(mine))
     return (int)runner_answer(OVIO_EBUSY, 0);
   op_init(mine, code, file);
   mine->loop = loop;
@@ -66,7 +77,7 @@ int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
 }
 
 int op_unclaim(struct op *op, int error) {
-  atomic_store(&op->state, 0);
+  op_give_back(op);
   return (int)runner_answer(error, 0);
 }
 
@@ -211,6 +222,7 @@ static void op__deliver(struct node *node) {
   /* Once it is idle, any thread may start it anew. */
   struct task *task = op->task;
   ovio_done *done = op->done;
+  struct loop *loop = op->loop;
   int64_t result = op->result;
   uint32_t native = op->native;
   if (!op__settle(op)) {
@@ -222,10 +234,13 @@ static void op__deliver(struct node *node) {
     task_resume(task);
     return;
   }
-  struct runner *runner = runner_current();
-  atomic_fetch_sub(&runner->loop->pending, 1);
-  runner->native = native;
+  atomic_fetch_sub(&loop->pending, 1);
+  loop->runner->native = native;
+  loop->callbacks++;
+  loop_leave(loop);
   done((struct ovio_op *)(void *)op, result);
+  loop_enter(loop);
+  loop->callbacks--;
 }
 
 static void op__deliver_later(struct op *op) {
@@ -273,9 +288,9 @@ static void op__on_more(struct node *node);
 /* A chunk was finished inside the call. Others have their turn, too. */
 static bool op__gives_way(struct op *op) {
   struct loop *loop = op->loop;
-  if (op->u.transfer.moved == 0 || loop->budget_left-- > 0)
+  if (op->u.transfer.moved == 0 || loop->runner->budget_left-- > 0)
     return false;
-  loop->budget_left = 0;
+  loop->runner->budget_left = 0;
   op->phase = OP_ARRIVING;
   op->link.run = op__on_more;
   queue_push(&loop->ready, &op->link);
@@ -341,11 +356,43 @@ void op_on_port(struct op *op) {
   op_finish(op, transfer_result(&op->u.transfer));
 }
 
+/* ---- a call and its repetition ---- */
+
+static void op__on_pause_end(struct timer *timer);
+
+static bool op__is_to_be_repeated(const struct op *op) {
+  return op->code == OP_CALL && op->u.call.pause_ns > 0 &&
+         op->result == OVIO_EWOULDBLOCK;
+}
+
+static int64_t op__next_pause(struct op *op) {
+  int64_t pause_ns = op->u.call.pause_ns;
+  if (pause_ns < PAUSE_MAX_NS)
+    op->u.call.pause_ns *= 2;
+  op->native = 0;
+  return pause_ns;
+}
+
+/* Its system calls have been made. */
+static void op__end_call(struct op *op) {
+  if (!op__is_to_be_repeated(op)) {
+    op_finish(op, op->result);
+    return;
+  }
+  int64_t pause_ns = op__next_pause(op);
+  if (op->cancelled) {
+    op_finish(op, OVIO_ECANCELED);
+    return;
+  }
+  op->phase = OP_TIMER;
+  timer_start(&op->loop->timers, &op->timer, os_clock_ns() + pause_ns,
+              op__on_pause_end);
+}
+
 /* ---- the worker's way ---- */
 
 static void op__on_worker(struct node *node) {
-  struct op *op = CONTAINER_OF(node, struct op, link);
-  op_finish(op, op->result);
+  op__end_call(CONTAINER_OF(node, struct op, link));
 }
 
 void op_from_worker(struct op *op) {
@@ -355,7 +402,7 @@ void op_from_worker(struct op *op) {
 
 static void op__run_here(struct op *op) {
   op_execute(op, NULL);
-  op_finish(op, op->result);
+  op__end_call(op);
 }
 
 static void op__submit(struct op *op) {
@@ -411,16 +458,15 @@ static bool op__is_inline(const struct op *op) {
 static bool op__try(struct op *op) {
   struct transfer *transfer = &op->u.transfer;
   struct file *file = op->file;
-  if (transfer->write || !(file->os.traits & OS_TRAIT_TRY))
+  if (transfer->write || op->tried || !(atomic_load(&file->state) & FILE_TRY))
     return false;
   do {
     transfer_next(transfer, &op->io.transfer);
-    if (transfer->moved + (int64_t)transfer->asked > TRY_MAX ||
-        atomic_load_explicit(&file->no_try, memory_order_relaxed))
+    if (transfer->moved + (int64_t)transfer->asked > TRY_MAX)
       return false;
     op->io.result = os_file_transfer_try(&op->io.transfer);
     if (op->io.result.value == OVIO_ENOTSUP)
-      atomic_store(&file->no_try, true);
+      file_forget_try(file);
     if (op->io.result.value == OVIO_ENOTSUP ||
         op->io.result.value == OVIO_EWOULDBLOCK)
       return false;
@@ -482,6 +528,10 @@ static void op__go_to_file(struct op *op) {
     op__start_io(op);
 }
 
+static void op__on_pause_end(struct timer *timer) {
+  op__go_to_file(CONTAINER_OF(timer, struct op, timer));
+}
+
 /* It has arrived, and has its turn. */
 static void op__go(struct op *op) {
   if (op->cancelled && !op_is_stubborn(op)) {
@@ -512,7 +562,7 @@ void op_grant(struct op *op) {
 }
 
 static bool op__has_turn(struct op *op) {
-  if (!op->file || op->code == OP_OPEN)
+  if (!op->file || op->code == OP_OPEN || op->at_once)
     return true;
   os_lock_acquire(&op->file->lock);
   bool granted = op->granted;
@@ -546,7 +596,31 @@ int op_start(struct op *op) {
   return 0;
 }
 
+void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
+                       struct os_result result) {
+  op->code = OP_TRANSFER;
+  op->phase = OP_FINISHED;
+  op->loop = loop;
+  op->task = NULL;
+  op->done = done;
+  op->result = result.value;
+  op->native = result.native;
+  atomic_store(&op->state, OP_ACTIVE);
+  atomic_fetch_add(&loop->pending, 1);
+  loop_enter(loop);
+  op__deliver_later(op);
+  loop_leave(loop);
+}
+
 /* ---- performing: the blocking calls ---- */
+
+static void op__execute_here(struct op *op) {
+  op_execute(op, NULL);
+  while (op__is_to_be_repeated(op)) {
+    os_sleep_ns((uint64_t)op__next_pause(op));
+    op_execute(op, NULL);
+  }
+}
 
 /* On a plain thread; and in a callback, where op__enter() refuses to wait. */
 static int64_t op__perform_here(struct op *op) {
@@ -558,7 +632,7 @@ static int64_t op__perform_here(struct op *op) {
     if (!op->granted)
       parker__wait(&parker);
     if (op__place(op))
-      op_execute(op, NULL);
+      op__execute_here(op);
     op__leave(op);
   }
   parker__destroy(&parker);
@@ -570,26 +644,36 @@ static int64_t op__perform_in_callback(struct op *op) {
                            : runner_answer(OVIO_EDEADLK, 0);
 }
 
-static int64_t op__perform_in_task(struct op *op, struct task *task) {
-  int error = op_is_stubborn(op) ? 0 : task_check_latch(task);
-  op->task = task;
-  op->loop = task->loop;
-  if (!error)
-    error = op__enter(op);
+/* With the baton: suspends the task until it is finished, if need be. */
+static int op__await(struct op *op, struct task *task) {
+  int error = op__enter(op);
   if (error)
-    return runner_answer(error, 0);
+    return error;
   op__arrive(op);
   if (op->phase == OP_FINISHED) {
-    if (task->loop->budget_left > 0 && op__settle(op)) {
-      task->loop->budget_left--;
-      return runner_answer(op->result, op->native);
+    struct runner *runner = task->loop->runner;
+    if (runner->budget_left > 0 && op__settle(op)) {
+      runner->budget_left--;
+      return 0;
     }
     op__deliver_later(op);
   }
   op->suspended = true;
   task->op = op;
   task_suspend(task);
-  return runner_answer(op->result, op->native);
+  return 0;
+}
+
+static int64_t op__perform_in_task(struct op *op, struct task *task) {
+  op->task = task;
+  op->loop = task->loop;
+  loop_enter(task->loop);
+  int error = op_is_stubborn(op) ? 0 : task_check_latch(task);
+  if (!error)
+    error = op__await(op, task);
+  loop_leave(task->loop);
+  return error ? runner_answer(error, 0)
+               : runner_answer(op->result, op->native);
 }
 
 int64_t op_perform(struct op *op) {
@@ -602,20 +686,26 @@ int64_t op_perform(struct op *op) {
 }
 
 static int64_t op__perform_call(enum op_code code, struct file *file,
-                                op_call *run, void *argument) {
+                                op_call *run, void *argument,
+                                int64_t pause_ns) {
   struct op op;
   op_init(&op, code, file);
   op.u.call.run = run;
   op.u.call.argument = argument;
+  op.u.call.pause_ns = pause_ns;
   return op_perform(&op);
 }
 
 int64_t op_perform_call(struct file *file, op_call *run, void *argument) {
-  return op__perform_call(OP_CALL, file, run, argument);
+  return op__perform_call(OP_CALL, file, run, argument, 0);
+}
+
+int64_t op_perform_insistent(struct file *file, op_call *run, void *argument) {
+  return op__perform_call(OP_CALL, file, run, argument, PAUSE_MIN_NS);
 }
 
 int64_t op_perform_cleanup(op_call *run, void *argument) {
-  return op__perform_call(OP_CLEANUP, NULL, run, argument);
+  return op__perform_call(OP_CLEANUP, NULL, run, argument, 0);
 }
 
 /* ---- cancelling ---- */

@@ -56,6 +56,9 @@ enum op_phase {
 #define OP_STUBBORN     4u /* a close and the like: cannot be cancelled */
 #define OP_CANCEL_ASKED 8u /* cancel_link is in the loop's inbox */
 
+/* Bytes that are tried at once: the loop's thread copies no more. */
+#define TRY_MAX         (256 * 1024)
+
 /* Blocks one plain thread until another wakes it. */
 struct parker {
   struct os_lock lock;
@@ -68,26 +71,29 @@ struct op {
   struct node link;        /* inbox, ready list or worker queue */
   struct node cancel_link; /* inbox */
   struct node turn_link;   /* the file's queue */
-  atomic_bool cancelled;   /* asked for: no further chunk is begun */
-  bool expired;            /* by a deadline: ETIMEDOUT instead of ECANCELED */
-  atomic_bool granted;     /* has its turn; set under the file's lock */
-  bool linked;    /* in the ops of its file; an open: of its directory */
-  bool suspended; /* its task waits */
-  unsigned char code;
-  unsigned char phase; /* also under the file's lock for ARRIVING -> QUEUED */
-  unsigned char turn;  /* which of the file's turns; TURN_NONE */
-  struct loop *loop;   /* NULL: a plain thread's, which waits in `parker` */
+  struct op *file_before, *file_next; /* file->ops */
+  struct op *loop_before, *loop_next; /* loop->ops */
+  int64_t retry_ns; /* OP_WORKER: until the next interruption */
+  int64_t result;
+  /* From here to `u`, op_init() makes it blank. */
+  struct timer timer; /* OP_SLEEP; OP_WORKER: the next interruption */
+  struct loop *loop;  /* NULL: a plain thread's, which waits in `parker` */
   struct file
       *file; /* NULL for OP_SLEEP, OP_POST, OP_READY; may be for OP_CALL */
   struct task *task; /* resumed at the end, or `done` is called */
   ovio_done *done;
   struct parker *parker;
-  struct op *file_before, *file_next; /* file->ops */
-  struct op *loop_before, *loop_next; /* loop->ops */
-  struct timer timer; /* OP_SLEEP; OP_WORKER: the next interruption */
-  int64_t retry_ns;   /* OP_WORKER: until that */
-  int64_t result;
   uint32_t native;
+  unsigned char code;
+  unsigned char phase;   /* also under the file's lock for ARRIVING -> QUEUED */
+  unsigned char turn;    /* which of the file's turns; TURN_NONE */
+  atomic_bool cancelled; /* asked for: no further chunk is begun */
+  atomic_bool granted;   /* has its turn; set under the file's lock */
+  bool at_once;          /* was granted when it came, by the caller itself */
+  bool expired;          /* by a deadline: ETIMEDOUT instead of ECANCELED */
+  bool linked;           /* in the ops of its file; an open: of its directory */
+  bool suspended;        /* its task waits */
+  bool tried;            /* it is not in the page cache */
   union {
     struct transfer transfer;
     struct {
@@ -110,6 +116,7 @@ struct op {
     struct {
       op_call *run;
       void *argument;
+      int64_t pause_ns; /* of OVIO_EWOULDBLOCK: it is called again after that */
     } call;
     struct {
       struct os_file file; /* nobody's: it only names the handle */
@@ -121,7 +128,7 @@ struct op {
     int64_t size;
     int64_t due_ns; /* OP_SLEEP */
   } u;
-  atomic_uint state; /* last: all before it is blank in a new op */
+  atomic_uint state; /* zeroed by the user, then its own */
 };
 
 /* A blank op of a blocking call, on the caller's stack. */
@@ -131,6 +138,14 @@ int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
              enum op_code code, struct file *file, struct op **op);
 /* Gives a claimed op back that was not started. */
 int op_unclaim(struct op *op, int error);
+/* The same in two steps, for a transfer that is over when it starts: the op is
+ * the caller's, if it was idle; on the loop's thread, only its delivery is
+ * left.
+ */
+bool op_take(struct op *op);
+void op_give_back(struct op *op);
+void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
+                       struct os_result result);
 /* It cannot be cancelled, and is done by any means. */
 bool op_is_stubborn(const struct op *op);
 /* Nothing can refuse it any more: from here on, others may ask it to end. */
@@ -140,6 +155,9 @@ void op_activate(struct op *op);
 int64_t op_perform(struct op *op);
 /* The same for an OP_CALL; `file`, if any, stays open meanwhile. */
 int64_t op_perform_call(struct file *file, op_call *run, void *argument);
+/* Likewise, again and again as long as it answers OVIO_EWOULDBLOCK, after
+ * pauses that grow; to `file` this is one operation. Not in a callback. */
+int64_t op_perform_insistent(struct file *file, op_call *run, void *argument);
 /* An OP_CLEANUP: for what must be undone also by a task that was cancelled.
  * `run` must end soon by itself. */
 int64_t op_perform_cleanup(op_call *run, void *argument);

@@ -37,8 +37,9 @@ struct os_result {
 #define OS_COND_WORDS    8
 #define OS_THREAD_WORDS  2
 #define OS_WAITER_WORDS  4
+#define OS_STACKS_WORDS  16
 #define OS_CONTEXT_WORDS 12
-#define OS_IO_WORDS      10
+#define OS_IO_WORDS      8
 
 /* ---- error.c ---- */
 
@@ -143,7 +144,8 @@ enum os_trait {
   OS_TRAIT_CONSOLE = 1u << 11,   /* Windows: UTF-8 to and from UTF-16 */
   OS_TRAIT_MESSAGE = 1u << 12,   /* a write is a message, never cut in two */
   OS_TRAIT_LISTENER = 1u << 13,  /* of os_pipe_listen(): for accepting only */
-  OS_TRAIT_PROCESS = 1u << 14    /* Windows: a process, for its end only */
+  OS_TRAIT_PROCESS = 1u << 14,   /* Windows: a process, for its end only */
+  OS_TRAIT_READ_END = 1u << 15   /* POSIX: of a pipe, only to be read */
 };
 
 /* What the system knows of an open file. */
@@ -209,6 +211,15 @@ struct os_result os_file_transfer_now(const struct os_transfer *transfer,
 /* The same for a read of a disk file, if no device has to be waited for: else
  * OVIO_EWOULDBLOCK; OVIO_ENOTSUP: this file cannot be asked. */
 struct os_result os_file_transfer_try(const struct os_transfer *transfer);
+/* The same for one buffer at an offset of a disk file, by a single system call.
+ * OS_AGAIN: a signal came in between. */
+#define OS_AGAIN INT64_MIN
+struct os_result os_file_read_at(const struct os_file *file, void *buffer,
+                                 size_t length, int64_t offset);
+struct os_result os_file_write_at(const struct os_file *file, void *buffer,
+                                  size_t length, int64_t offset);
+struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
+                                     size_t length, int64_t offset);
 struct os_result os_file_sync(const struct os_file *file, bool data_only);
 struct os_result os_file_truncate(const struct os_file *file, int64_t size);
 struct os_result os_file_size(const struct os_file *file);
@@ -284,6 +295,8 @@ struct os_result os_name_stat(const struct os_name *name, bool follow,
 /* `flags`: OVIO_READ, OVIO_WRITE; none: is it there? */
 struct os_result os_name_access(const struct os_name *name, unsigned flags);
 struct os_result os_name_set_mode(const struct os_name *name, unsigned mode);
+/* The same of what is open, whatever has its name by now. */
+struct os_result os_name_set_mode_of(const struct os_file *file, unsigned mode);
 struct os_result os_name_set_times(const struct os_name *name,
                                    int64_t access_ns, int64_t modify_ns);
 /* The folder for temporary files. */
@@ -463,8 +476,9 @@ struct os_io {
   uint64_t native[OS_IO_WORDS]; /* the port's own while pending: OVERLAPPED */
 };
 
-/* `engine`: enum ovio_engine; OVIO_ENOTSUP for one that is not to be had. */
-int os_port_create(struct os_port **port, unsigned engine);
+/* `engine`: enum ovio_engine; OVIO_ENOTSUP for one that is not to be had.
+ * `threads`: so many will use it, one at a time but for the waiting. */
+int os_port_create(struct os_port **port, unsigned engine, unsigned threads);
 void os_port_destroy(struct os_port *port);           /* nothing is pending */
 const char *os_port_name(const struct os_port *port); /* "iocp"... */
 /* "completion", "readiness", or "worker": os_port_bind() would refuse it. */
@@ -483,16 +497,33 @@ bool os_port_start(struct os_port *port, struct os_io *io);
  * out. false: it comes out as it will (also when it was not pending). */
 bool os_port_cancel(struct os_port *port, struct os_io *io);
 
+/* Called around the wait itself: meanwhile other threads may use the port, but
+ * not wait at it. */
+struct os_pause {
+  void (*begin)(void *argument);
+  void (*end)(void *argument);
+  void *argument;
+};
+
 /* Waits up to timeout_ns (0: only looks; negative: for ever) until something
  * finishes or os_port_wake() comes. Puts up to `max` finished ios into `done`
  * and their number into *count. Rounds waits up, never down to a spin. 0, or
- * an error of the port itself. */
+ * an error of the port itself. `pause`: NULL, where there is one thread. */
 int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
-                 size_t max, size_t *count);
+                 size_t max, size_t *count, const struct os_pause *pause);
 /* Ends the wait in progress, or the next one. Any thread. */
 void os_port_wake(struct os_port *port);
 
 /* ---- context.c ---- */
+
+/* Where stacks of `length` bytes come from. Any thread. */
+struct os_stacks {
+  uint64_t words[OS_STACKS_WORDS];
+};
+void os_stacks_init(struct os_stacks *stacks, size_t length);
+void os_stacks_destroy(struct os_stacks *stacks); /* all contexts are gone */
+/* Gives the system back what destroyed contexts have left behind. */
+void os_stacks_trim(struct os_stacks *stacks);
 
 /* A stack and the place where it stopped. */
 struct os_context {
@@ -503,14 +534,20 @@ struct os_context {
 int os_context_enter(struct os_context *context);
 void os_context_leave(struct os_context *context);
 
-/* A new stack of `length` bytes with a guard page, or on the caller's memory
- * (OVIO_ENOTSUP on Windows). The first switch to it calls entry(argument),
- * which never returns. */
-int os_context_create(struct os_context *context, size_t length,
-                      void (*entry)(void *argument), void *argument);
+/* A new stack with a guard page. The context is the first member of `size`
+ * blank bytes, which are the caller's until it is destroyed: at the high end of
+ * the stack where that can be (POSIX). Or on the caller's memory (OVIO_ENOTSUP
+ * on Windows). The first switch to it calls entry(context), which never
+ * returns. */
+int os_context_create(struct os_context **context, struct os_stacks *stacks,
+                      size_t size, void (*entry)(struct os_context *context));
 int os_context_create_on(struct os_context *context, void *stack, size_t length,
-                         void (*entry)(void *argument), void *argument);
+                         void (*entry)(struct os_context *context));
 void os_context_destroy(struct os_context *context);
+
+/* Empties the deep part of a stack that os_context_create() has made and that
+ * stopped in a shallow place. false: that cannot be done here. */
+bool os_context_trim(struct os_context *context);
 
 /* Leaves `from`, goes on with `to`. Sanitizers and Valgrind are told. */
 void os_context_switch(struct os_context *from, struct os_context *to);

@@ -22,6 +22,23 @@ struct request {
   int64_t modify_ns;
 };
 
+bool path_means_directory(const char *path) {
+  size_t length = strlen(path);
+  return length > 0 && os_path_separates(path[length - 1]);
+}
+
+/* Is the last name "." or ".."? Systems differ in what they make of that. */
+static bool path__ends_in_dots(const char *path) {
+  size_t length = strlen(path);
+  while (length > 0 && os_path_separates(path[length - 1]))
+    length--;
+  size_t dots = 0;
+  while (dots < length && path[length - dots - 1] == '.')
+    dots++;
+  bool whole = dots == length || os_path_separates(path[length - dots - 1]);
+  return whole && (dots == 1 || dots == 2);
+}
+
 /* 0, or what is wrong with the name. */
 static int path__name(struct os_name *name, struct ovio_file *dir,
                       const char *path) {
@@ -77,6 +94,8 @@ static struct os_result path__rmdir(void *argument, struct os_waiter *waiter) {
 int ovio_rmdir(struct ovio_file *dir, const char *path) {
   struct request request = {.mode = 0};
   int error = path__name(&request.name, dir, path);
+  if (!error && path__ends_in_dots(path))
+    error = OVIO_EINVAL;
   return (int)path__perform(error, dir, path__rmdir, &request);
 }
 
@@ -93,6 +112,8 @@ int ovio_rename(struct ovio_file *dir, const char *from,
   int error = path__name(&request.name, dir, from);
   if (!error)
     error = path__name(&request.to, to_dir, to);
+  if (!error && (path__ends_in_dots(from) || path__ends_in_dots(to)))
+    error = OVIO_EINVAL;
   if (flags & ~(unsigned)OVIO_EXCLUSIVE)
     error = OVIO_EINVAL;
   return (int)path__perform(error, dir, path__rename, &request);

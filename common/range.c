@@ -2,14 +2,12 @@
 /* Locks on ranges of files.
  *
  * A lock that somebody else has is tried again and again, with growing pauses,
- * in which a task waits and nothing else does. No system's own waiting would
- * do: F_OFD_SETLKW cannot be taken back, and under Wine an overlapped
+ * in which a task waits and nothing else does; to the file it is one operation
+ * all the while, which a close takes out. No system's own waiting would do:
+ * F_OFD_SETLKW cannot be taken back, and under Wine an overlapped
  * LockFileEx that has to wait never comes back. */
 #include "common/file.h"
 #include "common/loop.h"
-
-#define PAUSE_MIN_NS UINT64_C(1000000)
-#define PAUSE_MAX_NS UINT64_C(64000000)
 
 struct range {
   struct file *file;
@@ -58,19 +56,15 @@ int ovio_lock(struct ovio_file *file, int64_t offset, int64_t length,
               unsigned flags) {
   struct range range = {file_of(file), offset, length,
                         (flags & OVIO_LOCK_SHARED) != 0};
-  int64_t error = range__check_lock(&range, flags);
+  int error = range__check_lock(&range, flags);
   if (error)
     return (int)runner_answer(error, 0);
-  for (uint64_t pause_ns = PAUSE_MIN_NS;;) {
-    error = op_perform_call(range.file, range__lock, &range);
-    if (error != OVIO_EWOULDBLOCK || (flags & OVIO_LOCK_TRY))
-      return (int)error;
-    error = ovio_sleep(pause_ns);
-    if (error)
-      return (int)error;
-    if (pause_ns < PAUSE_MAX_NS)
-      pause_ns *= 2;
-  }
+  if (flags & OVIO_LOCK_TRY)
+    return (int)op_perform_call(range.file, range__lock, &range);
+  const struct runner *runner = runner_current();
+  if (runner && !runner->task)
+    return (int)runner_answer(OVIO_EDEADLK, 0);
+  return (int)op_perform_insistent(range.file, range__lock, &range);
 }
 
 int ovio_unlock(struct ovio_file *file, int64_t offset, int64_t length) {

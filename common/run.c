@@ -31,9 +31,10 @@ struct run {
   struct ovio_group group;
   struct reader readers[2];
   struct ovio_file input;
-  struct op *sleep; /* of the caller's task, while it waits for readers */
-  unsigned reading; /* readers that have not come to the end */
-  int failure;      /* the first one's */
+  struct op sleep;     /* of the caller's task, while it waits for readers */
+  atomic_bool awake;   /* it does so no longer */
+  atomic_uint reading; /* readers that have not come to the end */
+  atomic_int failure;  /* the first one's */
   uint32_t native;
   size_t limit;
   struct loop *loop;
@@ -42,15 +43,16 @@ struct run {
 
 /* ---- reading and feeding: tasks of their own ---- */
 
+/* The caller may be on another thread, on its way into its sleep. */
 static void run__wake(struct run *run) {
-  if (run->sleep)
-    op_cancel_now(run->sleep);
+  while (!atomic_load(&run->awake) && op_ask_cancel(&run->sleep) != 0)
+    ovio_yield();
 }
 
 static void run__fail(struct run *run, int error, uint32_t native) {
-  if (run->failure)
+  int none = 0;
+  if (!atomic_compare_exchange_strong(&run->failure, &none, error))
     return;
-  run->failure = error;
   run->native = native;
   run__wake(run);
 }
@@ -99,7 +101,7 @@ static void reader__main(void *argument) {
   while (step > 0);
   if (step < 0)
     run__fail(run, (int)step, ovio_native_error());
-  if (--run->reading == 0)
+  if (atomic_fetch_sub(&run->reading, 1) == 1)
     run__wake(run);
 }
 
@@ -121,18 +123,15 @@ static void run__feed(void *argument) {
 /* ---- the caller's task ---- */
 
 /* 0, or why the task is to give up. */
-static int run__await_readers(struct run *run) {
-  struct runner *runner = runner_current();
+static int run__sleep(struct run *run) {
+  struct task *task = runner_current()->task;
   while (run->reading > 0 && !run->failure) {
-    int error = task_check_latch(runner->task);
+    int error = task_peek_latch(task);
     if (error)
       return error;
-    struct op op;
-    op_init(&op, OP_SLEEP, NULL);
-    op.u.due_ns = INT64_MAX;
-    run->sleep = &op;
-    (void)op_perform(&op);
-    run->sleep = NULL;
+    op_init(&run->sleep, OP_SLEEP, NULL);
+    run->sleep.u.due_ns = INT64_MAX;
+    (void)op_perform(&run->sleep);
   }
   return run->failure;
 }
@@ -145,7 +144,8 @@ static int run__start_tasks(struct run *run) {
     if (ovio_file_handle(&reader->file) == OVIO_NO_HANDLE)
       continue;
     error = ovio_group_spawn(&run->group, loop, reader__main, reader);
-    run->reading += !error;
+    if (!error)
+      atomic_fetch_add(&run->reading, 1);
   }
   if (!error && ovio_file_handle(&run->input) != OVIO_NO_HANDLE)
     error = ovio_group_spawn(&run->group, loop, run__feed, run);
@@ -155,7 +155,8 @@ static int run__start_tasks(struct run *run) {
 static int run__to_its_end(struct run *run) {
   int error = run__start_tasks(run);
   if (!error)
-    error = run__await_readers(run);
+    error = run__sleep(run);
+  atomic_store(&run->awake, true);
   if (!error)
     error = ovio_process_wait(&run->process, &run->output->exit);
   return error;

@@ -386,7 +386,7 @@ static int reader__integer(struct ovio_reader *reader, uint64_t *value,
 }
 
 int ovio_get_byte(struct ovio_reader *reader, unsigned char *value) {
-  uint64_t wide;
+  uint64_t wide = 0;
   if (!reader || !value)
     return (int)stream__refuse();
   int error = reader__integer(reader, &wide, sizeof *value, OVIO_NATIVE);
@@ -397,7 +397,7 @@ int ovio_get_byte(struct ovio_reader *reader, unsigned char *value) {
 
 int ovio_get_u16(struct ovio_reader *reader, uint16_t *value,
                  enum ovio_order order) {
-  uint64_t wide;
+  uint64_t wide = 0;
   if (!reader || !value || !order__is_valid(order))
     return (int)stream__refuse();
   int error = reader__integer(reader, &wide, sizeof *value, order);
@@ -408,7 +408,7 @@ int ovio_get_u16(struct ovio_reader *reader, uint16_t *value,
 
 int ovio_get_u32(struct ovio_reader *reader, uint32_t *value,
                  enum ovio_order order) {
-  uint64_t wide;
+  uint64_t wide = 0;
   if (!reader || !value || !order__is_valid(order))
     return (int)stream__refuse();
   int error = reader__integer(reader, &wide, sizeof *value, order);
@@ -421,7 +421,7 @@ int ovio_get_u64(struct ovio_reader *reader, uint64_t *value,
                  enum ovio_order order) {
   if (!reader || !value || !order__is_valid(order))
     return (int)stream__refuse();
-  uint64_t wide;
+  uint64_t wide = 0;
   int error = reader__integer(reader, &wide, sizeof *value, order);
   if (!error)
     *value = wide;

@@ -7,6 +7,11 @@
  * begins the next body where it stands, since making one is dear (17 us for a
  * fiber).
  *
+ * POOL. As long as there is work the pool takes everything: burst may follow
+ * burst. A loop that would wait, or that ends, first gives back some at a time
+ * what is beyond WARM_MAX stacks: of TRIMMED_MAX more it keeps the shallow part
+ * alone, where that can be done, and the rest goes.
+ *
  * LATCH. Why every further operation of the task fails: it was cancelled, or
  * its deadline has passed. Set from any thread; the operation under way, if
  * there is one, is told by a message to the loop. As with ops, a task does not
@@ -16,42 +21,99 @@
 #include "common/check.h"
 #include "common/memory.h"
 
-enum { POOL_MAX = 256 };
+enum { WARM_MAX = 128, TRIMMED_MAX = 896, TRIM_BATCH = 64 };
 
 #define STACK_MIN ((size_t)64 * 1024)
 
-/* ---- making ---- */
+/* ---- the pool ---- */
 
-static void task__main(void *argument) {
-  struct task *task = argument;
-  for (;;) {
-    task->body(task->argument);
-    task->ended = true;
-    os_context_switch(&task->context, &task->loop->context);
-  }
+static unsigned pool__count(struct task_pool *pool) {
+  return atomic_load_explicit(&pool->count, memory_order_relaxed);
 }
 
-static struct task *task__from_pool(struct loop *loop) {
+static void pool__set_count(struct task_pool *pool, unsigned count) {
+  atomic_store_explicit(&pool->count, count, memory_order_relaxed);
+}
+
+static void pool__push(struct loop *loop, struct task_pool *pool,
+                       struct task *task) {
   os_lock_acquire(&loop->lock);
-  struct node *node = queue_pop(&loop->idle_tasks);
-  if (node)
-    loop->idle_count--;
+  task->link.next = pool->head;
+  pool->head = &task->link;
+  pool__set_count(pool, pool__count(pool) + 1);
   os_lock_release(&loop->lock);
-  return node ? CONTAINER_OF(node, struct task, link) : NULL;
+}
+
+/* Under the lock. */
+static struct task *pool__pop(struct task_pool *pool) {
+  struct node *node = pool->head;
+  if (!node)
+    return NULL;
+  pool->head = node->next;
+  pool__set_count(pool, pool__count(pool) - 1);
+  return CONTAINER_OF(node, struct task, link);
+}
+
+static struct task *pool__take(struct loop *loop) {
+  os_lock_acquire(&loop->lock);
+  struct task *task = pool__pop(&loop->warm);
+  if (!task)
+    task = pool__pop(&loop->trimmed);
+  os_lock_release(&loop->lock);
+  return task;
+}
+
+static struct task *pool__take_surplus(struct loop *loop) {
+  os_lock_acquire(&loop->lock);
+  bool any = pool__count(&loop->warm) > WARM_MAX;
+  struct task *task = any ? pool__pop(&loop->warm) : NULL;
+  os_lock_release(&loop->lock);
+  return task;
+}
+
+bool tasks_trim_idle(struct loop *loop) {
+  if (pool__count(&loop->warm) <= WARM_MAX)
+    return false;
+  for (int left = TRIM_BATCH; left > 0; left--) {
+    struct task *task = pool__take_surplus(loop);
+    if (!task)
+      break;
+    if (pool__count(&loop->trimmed) < TRIMMED_MAX &&
+        os_context_trim(&task->context))
+      pool__push(loop, &loop->trimmed, task);
+    else
+      os_context_destroy(&task->context);
+  }
+  os_stacks_trim(&loop->stacks);
+  return true;
+}
+
+void tasks_destroy_idle(struct loop *loop) {
+  struct task *task;
+  while ((task = pool__take(loop)))
+    os_context_destroy(&task->context);
+}
+
+/* ---- making ---- */
+
+static void task__main(struct os_context *context) {
+  struct task *task = CONTAINER_OF(context, struct task, context);
+  for (;;) {
+    loop_leave(task->loop);
+    task->body(task->argument);
+    loop_enter(task->loop);
+    task->ended = true;
+    task_suspend(task);
+  }
 }
 
 static int task__make(struct task **out, struct loop *loop) {
-  struct task *task = memory_allocate(sizeof *task);
-  if (!task)
-    return OVIO_ENOMEM;
-  int error =
-      os_context_create(&task->context, loop->stack_length, task__main, task);
-  if (error) {
-    memory_free(task);
-    return error;
-  }
-  *out = task;
-  return 0;
+  struct os_context *context;
+  int error = os_context_create(&context, &loop->stacks, sizeof(struct task),
+                                task__main);
+  if (!error)
+    *out = CONTAINER_OF(context, struct task, context);
+  return error;
 }
 
 /* The task itself lies at the end of the caller's memory, the stack below. */
@@ -62,12 +124,12 @@ static int task__make_on(struct task **out, void *stack, size_t length) {
   *task = (struct task){.borrowed = true};
   *out = task;
   return os_context_create_on(&task->context, stack, end - (uintptr_t)stack,
-                              task__main, task);
+                              task__main);
 }
 
 int task_create(struct task **out, struct loop *loop, void *stack,
                 size_t length, void (*body)(void *), void *argument) {
-  struct task *task = stack ? NULL : task__from_pool(loop);
+  struct task *task = stack ? NULL : pool__take(loop);
   int error = 0;
   if (stack)
     error = task__make_on(&task, stack, length);
@@ -80,12 +142,6 @@ int task_create(struct task **out, struct loop *loop, void *stack,
   task->argument = argument;
   *out = task;
   return 0;
-}
-
-void task_destroy(struct task *task) {
-  os_context_destroy(&task->context);
-  if (!task->borrowed)
-    memory_free(task);
 }
 
 /* ---- beginning and ending, on the loop's thread ---- */
@@ -117,15 +173,10 @@ static void task__recycle(struct task *task) {
   struct os_context context = task->context;
   bool borrowed = task->borrowed;
   *task = (struct task){.context = context, .borrowed = borrowed};
-  os_lock_acquire(&loop->lock);
-  bool keep = !borrowed && loop->idle_count < POOL_MAX;
-  if (keep) {
-    queue_push(&loop->idle_tasks, &task->link);
-    loop->idle_count++;
-  }
-  os_lock_release(&loop->lock);
-  if (!keep)
-    task_destroy(task);
+  if (borrowed)
+    os_context_destroy(&task->context);
+  else
+    pool__push(loop, &loop->warm, task);
   atomic_fetch_sub(&loop->pending, 1);
 }
 
@@ -139,16 +190,31 @@ static void task__end(struct task *task) {
 }
 
 void task_resume(struct task *task) {
-  struct runner *runner = runner_current();
+  struct runner *runner = task->loop->runner;
   runner->task = task;
-  os_context_switch(&task->loop->context, &task->context);
+  os_context_switch(&runner->context, &task->context);
   runner->task = NULL;
   if (task->ended)
     task__end(task);
 }
 
 void task_suspend(struct task *task) {
-  os_context_switch(&task->context, &task->loop->context);
+  os_context_switch(&task->context, &task->loop->runner->context);
+}
+
+static void task__yield(struct task *task) {
+  loop_enter(task->loop);
+  queue_push(&task->loop->ready, &task->link);
+  task_suspend(task);
+  loop_leave(task->loop);
+}
+
+void task_give_way(struct task *task) {
+  struct runner *runner = loop_runner(task->loop);
+  if (runner->budget_left > 0)
+    runner->budget_left--;
+  else
+    task__yield(task);
 }
 
 static void task__on_ready(struct node *node) {
@@ -200,15 +266,33 @@ static void task__on_deadline(struct timer *timer) {
   task__latch(CONTAINER_OF(timer, struct task, timer), TASK_EXPIRED);
 }
 
-int task_check_latch(struct task *task) {
+static void task__check_deadline(struct task *task) {
   if (task->timer.armed && os_clock_ns() >= task->timer.due_ns) {
     timer_stop(&task->loop->timers, &task->timer);
     atomic_fetch_or(&task->latch, TASK_EXPIRED);
   }
+}
+
+static int task__latched(struct task *task) {
   unsigned latch = atomic_load(&task->latch);
   if (latch & TASK_CANCELLED)
     return OVIO_ECANCELED;
   return latch & TASK_EXPIRED ? OVIO_ETIMEDOUT : 0;
+}
+
+int task_check_latch(struct task *task) {
+  if (task->has_deadline)
+    task__check_deadline(task);
+  return task__latched(task);
+}
+
+int task_peek_latch(struct task *task) {
+  if (task->has_deadline) {
+    loop_enter(task->loop);
+    task__check_deadline(task);
+    loop_leave(task->loop);
+  }
+  return task__latched(task);
 }
 
 int ovio_deadline(uint64_t duration_ns) {
@@ -217,12 +301,16 @@ int ovio_deadline(uint64_t duration_ns) {
     return (int)runner_answer(OVIO_ENOTSUP, 0);
   struct task *task = runner->task;
   struct timers *timers = &task->loop->timers;
+  int64_t now = os_clock_ns();
+  task->has_deadline =
+      duration_ns > 0 && duration_ns <= (uint64_t)(INT64_MAX - now);
+  loop_enter(task->loop);
   timer_stop(timers, &task->timer);
   atomic_fetch_and(&task->latch, ~TASK_EXPIRED);
-  int64_t now = os_clock_ns();
-  if (duration_ns > 0 && duration_ns <= (uint64_t)(INT64_MAX - now))
+  if (task->has_deadline)
     timer_start(timers, &task->timer, now + (int64_t)duration_ns,
                 task__on_deadline);
+  loop_leave(task->loop);
   return 0;
 }
 
@@ -258,8 +346,6 @@ void ovio_yield(void) {
   if (!runner) {
     os_thread_yield();
   } else if (runner->task) {
-    struct task *task = runner->task;
-    queue_push(&task->loop->ready, &task->link);
-    task_suspend(task);
+    task__yield(runner->task);
   }
 }

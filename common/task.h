@@ -12,9 +12,9 @@
 struct group;
 
 struct task {
-  struct node link;        /* ready list, inbox, idle list, group's waiters */
-  struct node cancel_link; /* inbox */
-  struct os_context context;
+  struct os_context context; /* first */
+  struct node link;          /* ready list, inbox, pool, group's waiters */
+  struct node cancel_link;   /* inbox */
   struct loop *loop;
   void (*body)(void *argument);
   void *argument;
@@ -22,6 +22,7 @@ struct task {
   struct timer timer; /* its deadline */
   atomic_uint latch;
   atomic_bool cancel_asked; /* cancel_link is in the inbox */
+  bool has_deadline;        /* by its own will; it may have passed */
   bool arrived;             /* in loop->tasks */
   bool ended;
   bool borrowed; /* on the caller's memory */
@@ -45,15 +46,27 @@ int task_create(struct task **task, struct loop *loop, void *stack,
 void task_launch(struct task *task);
 /* Goes back to the loop until somebody resumes. In the task. */
 void task_suspend(struct task *task);
+/* Has done something without waiting: the others have their turn after a while.
+ * In the task. */
+void task_give_way(struct task *task);
 /* Goes on with the task until it waits or ends. On the loop's stack. */
 void task_resume(struct task *task);
-/* 0, or why the next operation of the task fails. Looks at the clock. */
+/* 0, or why the next operation of the task fails. Looks at the clock. With the
+ * baton, and kept until the op can be found: who latches the task in between
+ * would find no op to cancel. */
 int task_check_latch(struct task *task);
+/* Likewise, without the baton: it may be so a moment later. */
+int task_peek_latch(struct task *task);
 /* Any thread that knows the task to be there. */
 void task_cancel(struct task *task);
 /* The loop's thread. */
 void task_cancel_now(struct task *task);
-void task_destroy(struct task *task);
+
+/* Gives back some of the stacks that the loop's pool has beyond what it keeps
+ * while there is nothing to do; false: there are none. The loop's thread. */
+bool tasks_trim_idle(struct loop *loop);
+/* The loop is about to go. */
+void tasks_destroy_idle(struct loop *loop);
 
 /* The member has ended. */
 void group_leave(struct task *task);

@@ -13,12 +13,12 @@
 
 enum { CHUNK_MIN = 4096 };
 
-static _Atomic size_t transfer__default_max = OS_TRANSFER_MAX;
+_Atomic size_t transfer_default_max = OS_TRANSFER_MAX;
 
 void ovio_set_max_transfer(size_t bytes) {
   if (bytes == 0 || bytes > OS_TRANSFER_MAX)
     bytes = OS_TRANSFER_MAX;
-  atomic_store_explicit(&transfer__default_max, bytes, memory_order_relaxed);
+  atomic_store_explicit(&transfer_default_max, bytes, memory_order_relaxed);
 }
 
 void transfer_init(struct transfer *transfer, const struct os_file *file,
@@ -26,9 +26,8 @@ void transfer_init(struct transfer *transfer, const struct os_file *file,
   transfer->message = (file->traits & OS_TRAIT_MESSAGE) != 0;
   if (transfer->message)
     chunk_max = OS_TRANSFER_MAX;
-  else if (chunk_max == 0)
-    chunk_max =
-        atomic_load_explicit(&transfer__default_max, memory_order_relaxed);
+  else
+    chunk_max = transfer_max(chunk_max);
   transfer->alignment = file->alignment ? file->alignment : 1;
   chunk_max -= chunk_max % transfer->alignment;
   transfer->chunk_max = chunk_max ? chunk_max : transfer->alignment;

@@ -27,7 +27,14 @@ struct transfer {
   bool here;    /* asked for at the file's own position */
 };
 
-/* `chunk_max` 0: the library's default. */
+/* The bytes that a system call may be asked for, 0: the library's default. */
+extern _Atomic size_t transfer_default_max;
+static inline size_t transfer_max(size_t max) {
+  return max ? max
+             : atomic_load_explicit(&transfer_default_max,
+                                    memory_order_relaxed);
+}
+
 void transfer_init(struct transfer *transfer, const struct os_file *file,
                    size_t chunk_max);
 /* Fills in the next chunk. Something is left to be moved. */

@@ -349,7 +349,7 @@ static int watch__tell_change(struct watch *watch, struct ovio_event *event) {
     event->old_path = watch__tell_old(watch, target);
     return 1;
   }
-  if (change->kind == OS_CHANGE_FROM)
+  if (target && change->kind == OS_CHANGE_FROM)
     return watch__keep_leaving(watch, target);
   watch->held = false;
   watch__fill(event, watch__kind(change), target,

@@ -189,13 +189,21 @@ static void replacement__discard(const struct replacement *it) {
   op_perform_cleanup(whole__remove, &name);
 }
 
+static struct os_result whole__set_mode(void *argument,
+                                        struct os_waiter *waiter) {
+  (void)waiter;
+  struct replacement *it = argument;
+  return os_name_set_mode_of(&file_of(&it->file)->os, it->old.mode);
+}
+
 /* What the umask took away comes back; after the bytes, since writing takes
- * the set-user-ID bit away. */
+ * the set-user-ID bit away. Not by the name: who may write to the folder could
+ * have put a link there. */
 static int replacement__fill(struct replacement *it, const void *data,
                              size_t length) {
   int error = whole__put(&it->file, data, length);
   if (!error && it->had_old)
-    error = ovio_set_mode(it->dir, it->temporary, it->old.mode);
+    error = (int)op_perform_call(file_of(&it->file), whole__set_mode, it);
   if (!error)
     error = ovio_sync(&it->file, 0);
   int closing = ovio_close(&it->file);

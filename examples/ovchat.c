@@ -54,8 +54,8 @@ static void visit(void *argument) {
   check(guest->chat, "connect", result);
   if (result < 0)
     return;
-  while (guest->chat->taken < CLIENTS)
-    ovio_sleep(1000000);
+  while (guest->chat->taken < CLIENTS && ovio_sleep(1000000) == 0)
+    ;
   int length = snprintf(line, sizeof line, "hello from %d", guest->seat);
   check(guest->chat, "say",
         ovio_write(&server, line, (size_t)length, OVIO_HERE));
@@ -82,6 +82,8 @@ static void host(void *argument) {
     check(chat, "seat",
           ovio_group_spawn(&chat->guests, chat->loop, serve, &seated[at]));
   }
+  if (chat->errors)
+    ovio_group_cancel(&chat->guests);
   ovio_group_wait(&chat->guests);
   for (int at = 0; at < chat->taken; at++)
     check(chat, "end", ovio_close(&chat->seats[at]));

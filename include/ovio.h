@@ -152,12 +152,12 @@ struct ovio_iovec {
 
 /* Opaque: the library's own fields live inside. Zeroed is closed. */
 struct ovio_file {
-  uint64_t opaque[44];
+  uint64_t opaque[28];
 };
 
 /* Opaque: one operation in flight, the resume node. Zeroed is idle. */
 struct ovio_op {
-  uint64_t opaque[72];
+  uint64_t opaque[58];
 };
 
 /* Opaque: a set of tasks. Set up by ovio_group_init(). */
@@ -379,7 +379,7 @@ OVIO_API int ovio_set_times(struct ovio_file *file, int64_t access_ns,
 
 /* ovio_copy: copies up to `length` bytes of disk files, from `from` at
  * `from_offset` to `to` at `to_offset`; INT64_MAX: to the end. Positions do not
- * move; within one file the ranges must not overlap. `from` must stay open.
+ * move; within one file the ranges must not overlap. Both must stay open.
  * Result: bytes copied, less than `length` at the end of `from`. A failure
  * after some bytes returns their count, and the next call reports it.
  * Thread: plain or task. Cancel: between pieces of 16 MiB, or less.
@@ -420,11 +420,13 @@ enum ovio_lock_flags {
  * goes with ovio_unlock() or ovio_close(). On Windows it keeps others from
  * reading (unless shared) and writing those bytes; on POSIX it keeps out who
  * asks for a lock, too, and nobody else. A range that this file has locked
- * before is changed on POSIX, and in its own way on Windows.
+ * before is changed on POSIX; on Windows it is in the way like another's, for
+ * ever if the call waits: unlock it first.
  * It is tried again after pauses of 1 to 64 ms: who waits may be that late, and
  * those who wait are not served in order.
  * Thread: plain or task (a worker calls); a callback gets OVIO_EDEADLK, but for
- * OVIO_LOCK_TRY on an OVIO_INLINE file. Cancel: the task's; a deadline.
+ * OVIO_LOCK_TRY on an OVIO_INLINE file. Cancel: the task's; a deadline;
+ * ovio_close(), which takes a waiting task out with OVIO_ECANCELED.
  * Errors: EINVAL, EBADF, ESPIPE (no disk file), EISDIR, ENOBUFS (too many
  * locks), ENOTSUP (ranges, on POSIX systems without F_OFD_SETLK).
  * System: fcntl(2) with F_OFD_SETLK, flock(2); LockFileEx. */
@@ -505,6 +507,8 @@ OVIO_API void ovio_dir_end(struct ovio_dir *walk);
  * was opened OVIO_INLINE, which makes them block the loop's thread. Cancel:
  * until the system call has begun; a name that was made or removed is reported
  * as such. Directories given must stay open until the call returns.
+ * A separator at the end says that a directory is meant: OVIO_ENOTDIR for what
+ * is none, OVIO_EISDIR from an open that is to create it.
  * Errors, on both systems: ENOENT (also an empty path, and a link that leads
  * nowhere), ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, EROFS, ENOSPC, EIO,
  * ENOMEM, EBADF (a closed `dir`), EINVAL. Where they differ: a file in the
@@ -525,15 +529,18 @@ OVIO_API int ovio_mkdir(struct ovio_file *dir, const char *path, unsigned mode);
  * System: unlinkat(2); FileDispositionInfoEx, FileDispositionInfo. */
 OVIO_API int ovio_unlink(struct ovio_file *dir, const char *path);
 
-/* ovio_rmdir: removes an empty directory. Errors also: ENOTEMPTY, ENOTDIR (also
- * for a link to one), EBUSY (the system's own, or a mount point).
+/* ovio_rmdir: removes an empty directory. OVIO_EINVAL for a path that ends in
+ * "." or "..". Errors also: ENOTEMPTY, ENOTDIR (also for a link to one), EBUSY
+ * (the system's own, or a mount point).
  * System: unlinkat(2); as ovio_unlink(). */
 OVIO_API int ovio_rmdir(struct ovio_file *dir, const char *path);
 
 /* ovio_rename: gives what is called `from` in `dir` the name `to` in `to_dir`,
- * in one step: there is always the old or the new one.
+ * in one step: there is always the old or the new one. OVIO_EINVAL for a
+ * path that ends in "." or "..".
  *   flags  0: replaces a file, also a read-only one and one that is open, or
- *          an empty directory; OVIO_EXCLUSIVE: OVIO_EEXIST if `to` exists.
+ *          an empty directory; OVIO_EXCLUSIVE: OVIO_EEXIST if `to` exists
+ *          (on Windows not if both are the same).
  * Links themselves are renamed and replaced. On Windows before 10 1809, and off
  * NTFS, replacing an open file is EACCES, and an empty directory is replaced in
  * two steps. Where a POSIX system lacks OVIO_EXCLUSIVE, that takes two steps,
@@ -1145,11 +1152,12 @@ enum ovio_engine {
 /* Every field's 0 is its default. Set `size` to sizeof(the struct). */
 struct ovio_loop_options {
   size_t size;
-  unsigned threads;     /* 1; more: OVIO_ENOTSUP for now */
+  unsigned threads;     /* 1; at most 1024: see ovio_loop_run() */
   unsigned engine;      /* enum ovio_engine; the default may be chosen by the
                            environment's OVIO_ENGINE: a name as that of
                            ovio_loop_engine() */
-  size_t stack_length;  /* bytes of a task's stack; 256 KiB, at least 64 KiB */
+  size_t stack_length;  /* bytes of a task's stack; 256 KiB, at least 64 KiB;
+                           see ovio_spawn() */
   size_t max_transfer;  /* bytes a system call; see ovio_set_max_transfer() */
   unsigned max_workers; /* threads for what blocks; 64 */
   unsigned budget;      /* immediate completions a task may have in a turn
@@ -1170,7 +1178,14 @@ OVIO_API int ovio_loop_create(struct ovio_loop **loop,
 /* ovio_loop_run: runs tasks and callbacks until no operation, task, timer,
  * post or hold is left (0), or until ovio_loop_stop(). One caller at a time
  * (OVIO_EBUSY), not from a task or callback (OVIO_EDEADLK); another thread may
- * run it the next time. Errors also: what the port answered. */
+ * run it the next time. Errors also: what the port answered.
+ *   With options.threads above 1, this call starts the others, as many as the
+ * system gives, and joins them before it returns. Tasks and callbacks then run
+ * on any of them, several at once, but each task on one at a time; it may find
+ * itself on another thread after any call of this library, so nothing of the
+ * thread's own (thread-local variables, locks that a thread must release) is to
+ * be kept across one. What they share needs locks or atomics, as between
+ * threads. An op that has finished may be started anew by its callback. */
 OVIO_API int ovio_loop_run(struct ovio_loop *loop);
 
 /* ovio_loop_stop: makes ovio_loop_run() return soon; what is pending stays so
@@ -1203,8 +1218,20 @@ OVIO_API const char *ovio_loop_engine(const struct ovio_loop *loop);
 /* ------------------------------------------------------------------- tasks */
 
 /* ovio_spawn: starts a task that runs body(argument) on a stack of its own, at
- * the loop's next turn. Any thread; never waits. The stack is pooled with the
- * loop. Errors: EINVAL, ENOMEM. */
+ * the loop's next turn. Any thread; never waits.
+ * The stack has options.stack_length bytes of address space, of which it takes
+ * as much memory as it has touched: a task that waits in a shallow place one
+ * page, itself included, and on POSIX a share of the page tables (512 bytes for
+ * 256 KiB). Below it lies a guard: who overruns the stack gets SIGSEGV, or
+ * EXCEPTION_STACK_OVERFLOW. After the body's return the stack serves the next
+ * task; a loop that has nothing to do gives back what is beyond a thousand
+ * of them, and ovio_loop_destroy() all.
+ * How many: on Linux since 6.13 as many as fit into memory (a million by
+ * default needs 5 GB). Before, and where memory is locked (mlockall(2)), a
+ * guard splits a mapping, and vm.max_map_count ends it at about 32,000:
+ * OVIO_ENOMEM. On Windows each commits 8 KiB; Wine has the limit of the
+ * mappings, too. Errors: EINVAL, ENOMEM.
+ * System: mmap(2), madvise(2), mprotect(2); CreateFiberEx. */
 OVIO_API int ovio_spawn(struct ovio_loop *loop, void (*body)(void *argument),
                         void *argument);
 

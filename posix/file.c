@@ -608,6 +608,31 @@ struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
   return file__repeat(file__nowait_call, transfer);
 }
 
+static struct os_result file__single_failure(void) {
+  return errno == EINTR ? (struct os_result){OS_AGAIN, 0}
+                        : native_failure(errno);
+}
+
+struct os_result os_file_read_at(const struct os_file *file, void *buffer,
+                                 size_t length, int64_t offset) {
+  ssize_t moved = native.pread(file__fd(file), buffer, length, offset);
+  return moved < 0 ? file__single_failure() : (struct os_result){moved, 0};
+}
+
+struct os_result os_file_write_at(const struct os_file *file, void *buffer,
+                                  size_t length, int64_t offset) {
+  ssize_t moved = native.pwrite(file__fd(file), buffer, length, offset);
+  return moved < 0 ? file__single_failure() : (struct os_result){moved, 0};
+}
+
+struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
+                                     size_t length, int64_t offset) {
+  struct ovio_iovec whole = {buffer, length};
+  struct os_transfer transfer = {file, &whole, 1, offset, false};
+  ssize_t moved = file__nowait_call(&transfer);
+  return moved < 0 ? file__single_failure() : (struct os_result){moved, 0};
+}
+
 struct os_result os_file_sync(const struct os_file *file, bool data_only) {
   int fd = file__fd(file);
   int failed;

@@ -163,7 +163,7 @@ static struct os_result name__of_descriptor(int fd, char *buffer,
                                             size_t length) {
 #if NATIVE_HAS_PROC_FD
   char link[64];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   return name__text(native.readlinkat(AT_FDCWD, link, buffer, length), buffer,
                     length);
 #elif NATIVE_HAS_GETPATH
@@ -234,6 +234,11 @@ struct os_result os_name_access(const struct os_name *name, unsigned flags) {
 struct os_result os_name_set_mode(const struct os_name *name, unsigned mode) {
   return name__answer(
       native.fchmodat(name__dir(name), name->path, (mode_t)mode, 0));
+}
+
+struct os_result os_name_set_mode_of(const struct os_file *file,
+                                     unsigned mode) {
+  return name__answer(native.fchmod((int)file->handle, (mode_t)mode));
 }
 
 struct os_result os_name_set_times(const struct os_name *name,

@@ -192,6 +192,7 @@ NATIVE_CONST struct native_calls native = {
     .mmap = mmap,
     .munmap = munmap,
     .mprotect = mprotect,
+    .madvise = madvise,
     .pthread_create = pthread_create,
 #if NATIVE_HAS_RWF
     .preadv2 = native__preadv2,

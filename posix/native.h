@@ -191,6 +191,21 @@ struct native_open_how {
 #define NATIVE_MAP_NORESERVE 0
 #endif
 
+/* Since Linux 6.13; older kernels answer EINVAL. */
+#if defined(__linux__)
+#define NATIVE_HAS_GUARD_INSTALL  1
+#define NATIVE_MADV_GUARD_INSTALL 102
+#endif
+#if defined(MADV_NOHUGEPAGE)
+#define NATIVE_HAS_NOHUGEPAGE 1
+#endif
+/* What gives private pages back: elsewhere MADV_DONTNEED is but a hint. */
+#if defined(__linux__) || !defined(MADV_FREE)
+#define NATIVE_MADV_TRIM MADV_DONTNEED
+#else
+#define NATIVE_MADV_TRIM MADV_FREE
+#endif
+
 #if defined(IOV_MAX)
 #define NATIVE_IOV_MAX IOV_MAX
 #else
@@ -277,6 +292,7 @@ struct native_calls {
   void *(*mmap)(void *at, size_t length, int access, int flags, int fd, off_t);
   int (*munmap)(void *at, size_t length);
   int (*mprotect)(void *at, size_t length, int access);
+  int (*madvise)(void *at, size_t length, int advice);
   int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 #if NATIVE_HAS_RWF
   /* Offset -1: at the file's own position. */

@@ -50,7 +50,9 @@ struct os_result os_pipe_create(struct os_file ends[2],
   struct os_result result = pipe__prepare(&ends[0], fds[0], flags[0]);
   if (result.value == 0)
     result = pipe__prepare(&ends[1], fds[1], flags[1]);
-  if (result.value < 0) {
+  if (result.value == 0) {
+    ends[0].traits |= OS_TRAIT_READ_END;
+  } else {
     native.close(fds[0]);
     native.close(fds[1]);
   }
@@ -77,7 +79,7 @@ static int pipe__folder(char *folder, size_t room, bool make) {
     memcpy(folder, runtime, strlen(runtime) + 1);
     return 0;
   }
-  snprintf(folder, room, "/tmp/ovio-%lu", (unsigned long)geteuid());
+  (void)snprintf(folder, room, "/tmp/ovio-%lu", (unsigned long)geteuid());
   if (make && native.mkdir(folder, S_IRWXU) < 0 && errno != EEXIST)
     return errno;
   return pipe__check_private(folder);

@@ -11,7 +11,10 @@ enum port_direction { PORT_READ, PORT_WRITE };
 /* A file that is bound. */
 struct port_slot {
   int fd;
-  bool owned;               /* a duplicate of ours */
+  bool owned;     /* a duplicate of ours */
+  bool level;     /* the engine tells what is there, again and again */
+  unsigned tries; /* reads begun with a try, and those in vain */
+  unsigned vain;
   uint32_t generation;      /* counts the files that had this slot */
   struct os_io *waiting[2]; /* by enum port_direction; NULL: nobody waits */
   size_t next_free;         /* index + 1; valid while the slot is free */
@@ -37,24 +40,30 @@ struct os_port {
   const struct poller *poller;
   struct native_wakeup wakeup;
   struct os_io *unsent;
-  struct os_lock lock;     /* guards what follows */
-  struct port_slot *slots; /* the port's own; moves when it grows */
-  size_t slots_used;       /* so many have ever been in use */
+  const struct os_pause *pause; /* of the one who waits; NULL: nobody does */
+  bool alone;                   /* one thread uses the port */
+  struct os_lock lock;          /* guards what follows */
+  struct port_slot *slots;      /* the port's own; moves when it grows */
+  size_t slots_used;            /* so many have ever been in use */
   size_t slots_room;
   size_t first_free; /* index + 1 */
   void *engine;      /* the engine's own */
   struct ring *ring; /* for disk files; NULL: there is none */
 };
 
-/* add, remove: under the port's lock, any thread. wait: the loop's thread,
- * without the lock; returns the number of events, 0 when the time is over, or
- * -1 and errno (EINTR: nothing has happened yet). */
+/* add, remove, set_level: under the port's lock; the latter is for descriptors
+ * that are only read, and may be NULL: it tells of news only. wait: the loop's
+ * thread, without the lock; returns the number of events, 0 when the time is
+ * over, or -1 and errno (EINTR: nothing has happened yet). */
 struct poller {
   const char *name;
+  bool is_snapshot; /* a wait does not know what has been started since */
   int (*create)(struct os_port *port);
   void (*destroy)(struct os_port *port);
   int (*add)(struct os_port *port, int fd, uint64_t registration);
   void (*remove)(struct os_port *port, int fd);
+  bool (*set_level)(struct os_port *port, int fd, uint64_t registration,
+                    bool level);
   int (*wait)(struct os_port *port, int timeout_ms, struct port_event *events,
               size_t max);
 };

@@ -17,16 +17,23 @@
  *   waiting  The two ios of a slot are set and cleared by the loop's thread
  *            alone. While one waits, common/ does not forget the file: so the
  *            io read under the lock may be used after it.
- *   wakeup   Raised by any thread, lowered by the engine's wait. Who raises it
- *            while it is up writes nothing: the wait that lowers it has yet to
- *            return, and its caller looks at everything afterwards.
- *   unsent   An io that is finished, found no place in `done`, and comes out of
- *            the next wait: two may finish for one event. The loop's thread's.
+ *   level    A reader that is mostly faster than the writer need not try first:
+ * so many tries in vain make the pipe's events level-triggered, and its reads
+ * wait at once. Nothing is lost, since the engine tells what is there as long
+ * as it is. When it tells and nobody waits, that ends. wakeup   Raised by any
+ * thread, lowered by the engine's wait. Who raises it while it is up writes
+ * nothing: the wait that lowers it has yet to return, and its caller looks at
+ * everything afterwards. unsent   An io that is finished, found no place in
+ * `done`, and comes out of the next wait: two may finish for one event. The
+ * loop's thread's.
  */
 #include "posix/poller.h"
 
 #include "common/check.h"
 #include "common/memory.h"
+
+/* Tries in vain, in a row, that make a reader wait first. */
+enum { VAIN_MAX = 3 };
 
 /* io->native[0]: the registration it waits under, or 0. */
 static_assert(OS_IO_WORDS >= 1, "OS_IO_WORDS");
@@ -72,6 +79,8 @@ static size_t port__take_slot(struct os_port *port) {
 static void port__free_slot(struct os_port *port, size_t index) {
   struct port_slot *slot = &port->slots[index - 1];
   slot->fd = -1;
+  slot->level = false;
+  slot->tries = slot->vain = 0;
   slot->generation++;
   slot->next_free = port->first_free;
   port->first_free = index;
@@ -109,12 +118,13 @@ static const struct poller *port__engine(unsigned engine) {
 
 /* Not an error where any engine will do. */
 static int port__add_ring(struct os_port *port, unsigned engine) {
-  if (engine == OVIO_ENGINE_DEFAULT || engine == OVIO_ENGINE_URING)
+  bool wanted = engine == OVIO_ENGINE_DEFAULT || engine == OVIO_ENGINE_URING;
+  if (wanted && port->alone) /* a ring has one submitter */
     port->ring = ring_create(port);
   return engine == OVIO_ENGINE_URING && !port->ring ? OVIO_ENOTSUP : 0;
 }
 
-int os_port_create(struct os_port **port, unsigned engine) {
+int os_port_create(struct os_port **port, unsigned engine, unsigned threads) {
   const struct poller *poller = port__engine(engine);
   if (!poller)
     return OVIO_ENOTSUP;
@@ -122,6 +132,7 @@ int os_port_create(struct os_port **port, unsigned engine) {
   if (!made)
     return OVIO_ENOMEM;
   made->poller = poller;
+  made->alone = threads == 1;
   int error = native_wakeup_open(&made->wakeup);
   if (error)
     goto err1;
@@ -248,41 +259,84 @@ static struct os_result port__attempt(const struct os_io *io) {
   }
 }
 
+static void port__set_level(struct os_port *port, struct port_slot *slot,
+                            bool level) {
+  uint64_t registration = port_registration(slot, (size_t)(slot - port->slots));
+  if (port->poller->set_level(port, slot->fd, registration, level))
+    slot->level = level;
+}
+
+/* A try was in vain: if all of the last were, there need be none. */
+static void port__learn(struct os_port *port, struct port_slot *slot) {
+  if (++slot->vain < VAIN_MAX)
+    return;
+  if (slot->tries == slot->vain)
+    port__set_level(port, slot, true);
+  slot->tries = 0;
+  slot->vain = 0;
+}
+
+static bool port__can_be_level(const struct os_port *port,
+                               const struct os_io *io) {
+  return (io->transfer.file->traits & OS_TRAIT_READ_END) &&
+         port->poller->set_level;
+}
+
+/* Puts the io where news of its file are looked for. Under the lock. */
+static struct port_slot *port__put(struct os_port *port, struct os_io *io) {
+  io->native[0] = io->transfer.file->registration;
+  struct port_slot *slot = port__slot(port, io->native[0]);
+  CHECK(slot && !slot->waiting[port__direction(io)]);
+  slot->waiting[port__direction(io)] = io;
+  if (port->pause && port->poller->is_snapshot)
+    native_wakeup_raise(&port->wakeup);
+  return slot;
+}
+
+/* false: it has to be tried first. */
+static bool port__waits_first(struct os_port *port, struct os_io *io) {
+  os_lock_acquire(&port->lock);
+  struct port_slot *slot = port__slot(port, io->transfer.file->registration);
+  bool level = slot && slot->level;
+  if (level)
+    port__put(port, io);
+  else if (slot)
+    slot->tries++;
+  os_lock_release(&port->lock);
+  return level;
+}
+
 bool os_port_start(struct os_port *port, struct os_io *io) {
   if (port__is_at_ring(io))
     return ring_start(port->ring, io);
+  bool learns = port__can_be_level(port, io);
+  if (learns && port__waits_first(port, io))
+    return true;
   io->native[0] = 0;
   io->result = port__attempt(io);
   if (io->result.value != OVIO_EWOULDBLOCK)
     return false;
-  uint64_t registration = io->transfer.file->registration;
   os_lock_acquire(&port->lock);
-  struct port_slot *slot = port__slot(port, registration);
-  CHECK(slot && !slot->waiting[port__direction(io)]);
-  slot->waiting[port__direction(io)] = io;
+  struct port_slot *slot = port__put(port, io);
+  if (learns)
+    port__learn(port, slot);
   os_lock_release(&port->lock);
-  io->native[0] = registration;
   return true;
 }
 
-/* The io that waits there, or NULL. */
-static struct os_io *port__waiting(struct os_port *port, uint64_t registration,
-                                   enum port_direction direction) {
+/* Takes out the io that waits there; NULL: none does, and to be told so once
+ * is enough. */
+static struct os_io *port__take(struct os_port *port, uint64_t registration,
+                                enum port_direction direction) {
   os_lock_acquire(&port->lock);
   struct port_slot *slot = port__slot(port, registration);
   struct os_io *io = slot ? slot->waiting[direction] : NULL;
+  if (io)
+    slot->waiting[direction] = NULL;
+  else if (slot && slot->level && direction == PORT_READ)
+    port__set_level(port, slot, false);
   os_lock_release(&port->lock);
   return io;
-}
-
-/* Takes the io out of its slot. */
-static void port__withdraw(struct os_port *port, struct os_io *io) {
-  os_lock_acquire(&port->lock);
-  struct port_slot *slot = port__slot(port, io->native[0]);
-  CHECK(slot && slot->waiting[port__direction(io)] == io);
-  slot->waiting[port__direction(io)] = NULL;
-  os_lock_release(&port->lock);
-  io->native[0] = 0;
 }
 
 bool os_port_cancel(struct os_port *port, struct os_io *io) {
@@ -290,9 +344,11 @@ bool os_port_cancel(struct os_port *port, struct os_io *io) {
     ring_cancel(port->ring, io);
     return false;
   }
-  if (port__waiting(port, io->native[0], port__direction(io)) != io)
+  if (!io->native[0])
     return false;
-  port__withdraw(port, io);
+  struct os_io *taken = port__take(port, io->native[0], port__direction(io));
+  CHECK(taken == io);
+  io->native[0] = 0;
   io->result = (struct os_result){OVIO_ECANCELED, 0};
   return true;
 }
@@ -301,15 +357,17 @@ bool os_port_cancel(struct os_port *port, struct os_io *io) {
  * finished, else NULL. */
 static struct os_io *port__retry(struct os_port *port, uint64_t registration,
                                  enum port_direction direction) {
-  struct os_io *io = port__waiting(port, registration, direction);
+  struct os_io *io = port__take(port, registration, direction);
   if (!io)
     return NULL; /* edges come for both directions, and for closed files */
-  struct os_result result = port__attempt(io);
-  if (result.value == OVIO_EWOULDBLOCK)
-    return NULL;
-  io->result = result;
-  port__withdraw(port, io);
-  return io;
+  io->result = port__attempt(io);
+  io->native[0] = 0;
+  if (io->result.value != OVIO_EWOULDBLOCK)
+    return io;
+  os_lock_acquire(&port->lock);
+  port__put(port, io);
+  os_lock_release(&port->lock);
+  return NULL;
 }
 
 /* Puts what has finished into `done`; true: the port was woken. */
@@ -350,6 +408,19 @@ static int port__milliseconds(int64_t left_ns) {
   return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
 
+/* The number of events, or -errno. */
+static int port__wait_paused(struct os_port *port, int timeout_ms,
+                             struct port_event *events, size_t max) {
+  const struct os_pause *pause = port->pause;
+  if (pause)
+    pause->begin(pause->argument);
+  int ready = port->poller->wait(port, timeout_ms, events, max);
+  int error = errno;
+  if (pause)
+    pause->end(pause->argument);
+  return ready < 0 ? -error : ready;
+}
+
 /* One look at the engine. *over: the port was woken, or the time is up. */
 static int port__look(struct os_port *port, int64_t left_ns,
                       struct os_io **done, size_t max, size_t *count,
@@ -358,10 +429,10 @@ static int port__look(struct os_port *port, int64_t left_ns,
   struct port_event events[PORT_EVENTS_MAX];
   size_t limit = (max - *count) / 2;
   limit = limit < PORT_EVENTS_MAX ? limit : PORT_EVENTS_MAX;
-  int ready = port->poller->wait(port, port__milliseconds(left_ns), events,
-                                 limit ? limit : 1);
+  int ready = port__wait_paused(port, port__milliseconds(left_ns), events,
+                                limit ? limit : 1);
   if (ready < 0)
-    return errno == EINTR ? 0 : os_error_map((uint32_t)errno);
+    return ready == -EINTR ? 0 : os_error_map((uint32_t)-ready);
   *over = ready == 0;
   if (port__dispatch(port, events, (size_t)ready, done, max, count))
     *over = true;
@@ -382,14 +453,8 @@ static int port__look_at_ring(struct os_port *port, int64_t left_ns,
   return port__look(port, 0, done, max, count, over);
 }
 
-int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
-                 size_t max, size_t *count) {
-  *count = 0;
-  if (port->unsent) {
-    done[(*count)++] = port->unsent;
-    port->unsent = NULL;
-    return 0;
-  }
+static int port__wait(struct os_port *port, int64_t timeout_ns,
+                      struct os_io **done, size_t max, size_t *count) {
   int64_t due_ns = port__due_ns(timeout_ns);
   for (int64_t left_ns = timeout_ns;;) {
     bool over = false;
@@ -402,6 +467,20 @@ int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
       left_ns = left_ns > 0 ? left_ns : 0;
     }
   }
+}
+
+int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
+                 size_t max, size_t *count, const struct os_pause *pause) {
+  *count = 0;
+  if (port->unsent) {
+    done[(*count)++] = port->unsent;
+    port->unsent = NULL;
+    return 0;
+  }
+  port->pause = pause;
+  int error = port__wait(port, timeout_ns, done, max, count);
+  port->pause = NULL;
+  return error;
 }
 
 void os_port_wake(struct os_port *port) {

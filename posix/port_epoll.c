@@ -4,7 +4,9 @@
  * A descriptor is registered once, for both directions, when its file is bound.
  * No edge is lost: a call is tried after the registration, and again at each
  * edge until it answers EAGAIN; between its EAGAIN and the next wait an edge
- * stays in the kernel's list. */
+ * stays in the kernel's list.
+ *
+ * A pipe that is only read can be made level-triggered (set_level). */
 #include "posix/poller.h"
 
 static int poll__epoll(const struct os_port *port) {
@@ -49,6 +51,13 @@ static void poll__remove(struct os_port *port, int fd) {
   (void)native.epoll_ctl(poll__epoll(port), EPOLL_CTL_DEL, fd, &event);
 }
 
+static bool poll__set_level(struct os_port *port, int fd, uint64_t registration,
+                            bool level) {
+  struct epoll_event event = {.events = level ? EPOLLIN : EPOLLIN | EPOLLET,
+                              .data.u64 = registration};
+  return native.epoll_ctl(poll__epoll(port), EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
 static struct port_event poll__translate(const struct epoll_event *event) {
   /* An error or a hang-up ends both directions' waits. */
   uint32_t over = EPOLLERR | EPOLLHUP;
@@ -77,5 +86,6 @@ const struct poller port_epoll = {
     .destroy = poll__destroy,
     .add = poll__add,
     .remove = poll__remove,
+    .set_level = poll__set_level,
     .wait = poll__wait,
 };

@@ -109,6 +109,13 @@ static size_t poll__fill(struct os_port *port) {
   return count;
 }
 
+/* poll(2) knows nothing else; nor does it look where nobody waits. */
+static bool poll__set_level(struct os_port *port, int fd, uint64_t registration,
+                            bool level) {
+  (void)port, (void)fd, (void)registration, (void)level;
+  return true;
+}
+
 static struct port_event poll__translate(const struct poll_set *set,
                                          size_t at) {
   int ready = set->polled[at].revents;
@@ -147,9 +154,11 @@ static int poll__wait(struct os_port *port, int timeout_ms,
 
 const struct poller port_poll = {
     .name = "poll",
+    .is_snapshot = true,
     .create = poll__create,
     .destroy = poll__destroy,
     .add = poll__add,
     .remove = poll__remove,
+    .set_level = poll__set_level,
     .wait = poll__wait,
 };

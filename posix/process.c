@@ -246,6 +246,7 @@ static bool child__sort_descriptors(const struct os_spawn *spawn) {
 static int child__run_program(const struct image *image) {
   char *const *arguments = (char *const *)(uintptr_t)image->spawn->arguments;
   int error = ENOENT;
+  /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): image__prepare() */
   for (char **path = image->candidates; *path; path++) {
     (void)native.execve(*path, arguments, image->environment);
     if (!image->searching)

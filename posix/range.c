@@ -14,7 +14,10 @@ static int range__set(int fd, int64_t offset, int64_t length,
                        .l_whence = SEEK_SET,
                        .l_start = (off_t)offset,
                        .l_len = (off_t)length};
-  int failed = native.fcntl_lock(fd, F_OFD_SETLK, &lock);
+  int failed;
+  do /* a server may have to be asked */
+    failed = native.fcntl_lock(fd, F_OFD_SETLK, &lock);
+  while (failed && errno == EINTR);
   if (failed && errno == EACCES) /* POSIX allows either */
     errno = EAGAIN;
   return failed;
@@ -24,10 +27,15 @@ static int range__set(int fd, int64_t offset, int64_t length,
                       enum range_wish wish) {
   static const int operations[] = {LOCK_UN, LOCK_SH | LOCK_NB,
                                    LOCK_EX | LOCK_NB};
-  if (offset == 0 && length == 0)
-    return native.flock(fd, operations[wish]);
-  errno = ENOTSUP;
-  return -1;
+  int failed;
+  if (offset != 0 || length != 0) {
+    errno = ENOTSUP;
+    return -1;
+  }
+  do
+    failed = native.flock(fd, operations[wish]);
+  while (failed && errno == EINTR);
+  return failed;
 }
 #endif
 

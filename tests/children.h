@@ -85,6 +85,15 @@ static inline int child_tell_arguments(int count, char **arguments) {
   return 0;
 }
 
+/* Writes to its output until that fails. */
+static inline int child_drone(void) {
+  char bytes[1000];
+  memset(bytes, 'x', sizeof bytes);
+  while (child_put(1, bytes, sizeof bytes))
+    ;
+  return 87;
+}
+
 /* The exit code; -1: no such verb. */
 static inline int child_main(int count, char **arguments) {
   const char *verb = count > 0 ? arguments[0] : "";
@@ -98,6 +107,8 @@ static inline int child_main(int count, char **arguments) {
     return child_say(1, first) && child_say(2, second) ? 0 : 96;
   if (strcmp(verb, "flood") == 0)
     return child_flood((size_t)strtoul(first, NULL, 10));
+  if (strcmp(verb, "drone") == 0)
+    return child_drone();
   if (strcmp(verb, "read") == 0)
     return child_read_handle(first);
   if (strcmp(verb, "environment") == 0)

@@ -115,19 +115,23 @@ static void streams__check_result(const struct act *act) {
 
 static void streams__on_moved(struct ovio_op *op, int64_t result) {
   struct act *act = (struct act *)(void *)op;
+  sim_enter();
   CHECK(act->busy && !act->done);
   act->done = true;
   act->result = result;
   streams__check_result(act);
   streams__run_lane(act->end);
+  sim_leave();
 }
 
 static void streams__on_close(struct ovio_op *op, int64_t result) {
   struct act *act = (struct act *)(void *)op;
+  sim_enter();
   CHECK(act->busy && act->end->state == CLOSING);
   CHECK(result == 0 || result == OVIO_EIO);
   act->end->state = CLOSED;
   streams__release(act);
+  sim_leave();
 }
 
 /* ---- steps ---- */
@@ -229,7 +233,9 @@ static void streams__step_cancel(void) {
   sim_note("cancel number %d, a %s of pipe %d", (int)(act - streams__acts),
            act->end->writes ? "write" : "read",
            (int)(act->end->pipe - streams__all));
-  CHECK(ovio_cancel(&act->op) == (act->kind == ACT_CLOSE ? OVIO_ENOTSUP : 0));
+  int error = ovio_cancel(&act->op);
+  CHECK(error == (act->kind == ACT_CLOSE ? OVIO_ENOTSUP : 0) ||
+        (error == OVIO_ENOENT && sim_threads > 1)); /* its callback is called */
   act->cancelled = true;
 }
 

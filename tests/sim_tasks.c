@@ -12,10 +12,12 @@ enum { POISON = 0xA5, REGION = 100 };
 
 struct actor {
   bool alive;
-  bool cancelled;   /* somebody has asked */
-  bool joined_late; /* a group that may have been cancelled before */
+  bool joined;    /* the group, for sure */
+  bool may_end;   /* somebody asks, or has asked the group before */
+  bool cancelled; /* somebody has asked while it was a member */
   unsigned group;
   unsigned number;
+  unsigned life;
   int64_t due_ns; /* 0: none */
   uint8_t buffer[LENGTH_MAX];
 };
@@ -23,6 +25,7 @@ struct actor {
 static struct actor tasks__all[TASKS];
 static struct ovio_group tasks__groups[GROUPS];
 static unsigned tasks__members[GROUPS];
+static bool tasks__asked[GROUPS]; /* to end, since it was empty */
 static struct ovio_file tasks__pipe[2];
 static struct ovio_file tasks__files[SHARED]; /* the same disk */
 static bool tasks__locked[REGIONS];
@@ -42,7 +45,7 @@ static bool tasks__is_late(const struct actor *actor) {
 /* The result of anything that a cancel ends. */
 static void tasks__check_result(const struct actor *actor, int64_t result) {
   if (result == OVIO_ECANCELED)
-    CHECK(actor->cancelled || tasks__closing);
+    CHECK(actor->may_end || tasks__closing);
   if (result == OVIO_ETIMEDOUT)
     CHECK(tasks__is_late(actor));
   CHECK(result != OVIO_EDEADLK && result != OVIO_EINVAL);
@@ -67,7 +70,7 @@ static void tasks__sleep(struct actor *actor) {
   int result = ovio_sleep(duration);
   tasks__check_result(actor, result);
   CHECK(result != 0 || os_clock_ns() >= until);
-  CHECK(result == 0 || actor->cancelled || tasks__is_late(actor));
+  CHECK(result == 0 || actor->may_end || tasks__is_late(actor));
 }
 
 static void tasks__give_deadline(struct actor *actor) {
@@ -173,22 +176,36 @@ static void tasks__wait_for(struct actor *actor) {
 
 static void tasks__spawn(void);
 
+/* Between the call and its return a task may see it or not. */
+static void tasks__cancel(unsigned group) {
+  bool members[TASKS];
+  unsigned lives[TASKS];
+  tasks__asked[group] = true;
+  for (unsigned at = 0; at < TASKS; at++) {
+    struct actor *actor = &tasks__all[at];
+    members[at] = actor->alive && actor->joined && actor->group == group;
+    actor->may_end |= actor->alive && actor->group == group;
+    lives[at] = actor->life;
+  }
+  ovio_group_cancel(&tasks__groups[group]);
+  for (unsigned at = 0; at < TASKS; at++)
+    tasks__all[at].cancelled |= members[at] && tasks__all[at].life == lives[at];
+}
+
 static void tasks__cancel_group(void) {
   unsigned group = (unsigned)sim_below(GROUPS);
   sim_note("group %u is cancelled", group);
-  ovio_group_cancel(&tasks__groups[group]);
-  for (unsigned at = 0; at < TASKS; at++)
-    tasks__all[at].cancelled |= tasks__all[at].group == group;
+  tasks__cancel(group);
 }
 
 /* The latch: every operation of a cancelled task fails. */
 static void tasks__check_latch(const struct actor *actor) {
-  if (actor->cancelled && !actor->joined_late) {
+  if (actor->cancelled) {
     CHECK(ovio_sleep(1) == OVIO_ECANCELED);
     CHECK(ovio_size(&tasks__files[0]) == OVIO_ECANCELED);
   } else if (tasks__is_late(actor)) {
     int error = ovio_sleep(1);
-    CHECK(error == OVIO_ETIMEDOUT || (error && actor->cancelled));
+    CHECK(error == OVIO_ETIMEDOUT || (error && actor->may_end));
   }
 }
 
@@ -236,7 +253,7 @@ static void tasks__body(void *argument) {
   }
   tasks__check_poison(actor, 0);
   tasks__members[actor->group]--;
-  actor->alive = false;
+  actor->alive = actor->joined = false;
 }
 
 static void tasks__spawn(void) {
@@ -245,17 +262,19 @@ static void tasks__spawn(void) {
   if (actor->alive || tasks__closing)
     return;
   sim_note("task %u begins in group %u", actor->number, group);
+  if (tasks__members[group] == 0 && sim_threads == 1)
+    tasks__asked[group] = false; /* with more, the last may be on its way out */
+  unsigned life = ++actor->life;
   actor->alive = true;
-  actor->cancelled = actor->joined_late = false;
+  actor->cancelled = actor->joined = false;
+  actor->may_end = tasks__asked[group];
   actor->due_ns = 0;
   actor->group = group;
+  tasks__members[group]++;
   CHECK(ovio_group_spawn(&tasks__groups[group], sim_loop, tasks__body, actor) ==
         0);
-  tasks__members[group]++;
-  for (unsigned at = 0; at < TASKS; at++) /* the group may be cancelled yet */
-    actor->cancelled |= tasks__all[at].alive && tasks__all[at].group == group &&
-                        tasks__all[at].cancelled;
-  actor->joined_late = actor->cancelled;
+  if (actor->life == life && actor->alive)
+    actor->joined = true;
 }
 
 static void tasks__step(void) {
@@ -271,10 +290,8 @@ static void tasks__step(void) {
 static void tasks__close_all(void *argument) {
   (void)argument;
   tasks__closing = true;
-  for (unsigned at = 0; at < TASKS; at++)
-    tasks__all[at].cancelled = true;
   for (unsigned group = 0; group < GROUPS; group++)
-    ovio_group_cancel(&tasks__groups[group]);
+    tasks__cancel(group);
   for (unsigned end = 0; end < 2; end++)
     CHECK(ovio_close(&tasks__pipe[end]) != OVIO_EBADF);
   for (unsigned group = 0; group < GROUPS; group++) {
@@ -288,6 +305,7 @@ static void tasks__close_all(void *argument) {
 static void tasks__begin(void) {
   memset(tasks__all, 0, sizeof tasks__all);
   memset(tasks__members, 0, sizeof tasks__members);
+  memset(tasks__asked, 0, sizeof tasks__asked);
   memset(tasks__locked, 0, sizeof tasks__locked);
   memset(tasks__using, 0, sizeof tasks__using);
   tasks__position = tasks__written = tasks__read = 0;

@@ -177,6 +177,8 @@ const char *test_here(void);
 /* No child of this process is left, not even a zombie; true on Windows. */
 bool test_is_childless(void);
 
+/* May this process have as many? Raises a soft limit. */
+bool test_handles_allow(size_t count);
 unsigned long test_handles_open(void);  /* of this process */
 unsigned long test_threads_alive(void); /* likewise */
 const char *test_folder(void);          /* made at first use; "" on failure */

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -171,6 +172,16 @@ bool test_is_childless(void) {
   siginfo_t info;
   return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
          errno == ECHILD;
+}
+
+bool test_handles_allow(size_t count) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return false;
+  if (limit.rlim_cur >= count)
+    return true;
+  limit.rlim_cur = count;
+  return limit.rlim_max >= count && setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
 unsigned long test_handles_open(void) {

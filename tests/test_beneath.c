@@ -67,6 +67,9 @@ static void test_paths(struct test *test) {
     TRY_EQ(try_open(&jail, "C:\\x", INSIDE), OVIO_EXDEV);
     TRY_EQ(try_open(&jail, "C:x", INSIDE), OVIO_EXDEV);
     TRY_EQ(try_open(&jail, "sub\\C:x", INSIDE), OVIO_EXDEV);
+    /* Windows takes any unit for a drive's letter. */
+    TRY_EQ(try_open(&jail, "\xd9\xb5:x", INSIDE), OVIO_EXDEV);
+    TRY_EQ(try_open(&jail, "sub\\\xe2\x82\xac:\\x", INSIDE), OVIO_EXDEV);
     TRY_EQ(try_open(&jail, "sub\\..\\..\\outside", INSIDE), OVIO_EXDEV);
     TRY_EQ(try_open(&jail, "\\\\?\\C:\\", INSIDE), OVIO_EXDEV);
   }

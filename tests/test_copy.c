@@ -75,6 +75,11 @@ static void test_bad_arguments(struct test *test) {
   TRY_EQ(ovio_copy(&ends[0], 0, &pair.to, 0, 1), OVIO_ESPIPE);
   TRY_EQ(ovio_close(&ends[0]), 0);
   TRY_EQ(ovio_close(&ends[1]), 0);
+  TRY_EQ(ovio_open(&ends[0], test_path("append"),
+                   OVIO_WRITE | OVIO_CREATE | OVIO_APPEND, 0600),
+         0);
+  TRY_EQ(ovio_copy(&pair.from, 0, &ends[0], 0, 1), OVIO_EINVAL);
+  TRY_EQ(ovio_close(&ends[0]), 0);
   TRY_EQ(ovio_size(&pair.to), 0);
   TRY_EQ(pair_close(&pair), 0);
   TRY_EQ(ovio_copy(&pair.from, 0, &pair.to, 0, 1), OVIO_EBADF);

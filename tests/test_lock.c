@@ -122,6 +122,7 @@ struct waiter {
   uint64_t deadline_ns;
   atomic_int state;
   int result;
+  uint32_t native;
 };
 
 static void lock_it(void *argument) {
@@ -130,6 +131,7 @@ static void lock_it(void *argument) {
     ovio_deadline(self->deadline_ns);
   atomic_store(&self->state, 1);
   self->result = ovio_lock(self->file, 0, 0, 0);
+  self->native = ovio_native_error();
   atomic_store(&self->state, 2);
 }
 
@@ -146,6 +148,23 @@ static void test_waits(struct test *test) {
   companion_join(&companion);
   TRY_EQ(waiter.result, 0);
   TRY_EQ(try_lock(&pair.one, 0, 0, 0), OVIO_EWOULDBLOCK);
+  TRY_EQ(close_pair(&pair), 0);
+}
+
+/* Only the call itself blocks the loop, not the wait. */
+static void test_an_inline_file_waits_too(struct test *test) {
+  struct pair pair;
+  struct companion companion;
+  TRY(open_pair(&pair));
+  TRY_EQ(ovio_close(&pair.two), 0);
+  TRY_EQ(ovio_open(&pair.two, test_path("locked"), BOTH | OVIO_INLINE, 0), 0);
+  struct waiter waiter = {.file = &pair.two, .result = 1};
+  TRY_EQ(ovio_lock(&pair.one, 0, 0, 0), 0);
+  TRY(companion_start(test, &companion, lock_it, &waiter));
+  AWAIT(atomic_load(&waiter.state) == 1);
+  TRY_EQ(ovio_unlock(&pair.one, 0, 0), 0);
+  companion_join(&companion);
+  TRY_EQ(waiter.result, 0);
   TRY_EQ(close_pair(&pair), 0);
 }
 
@@ -166,6 +185,79 @@ static void test_deadline_and_cancel(struct test *test) {
   ovio_group_cancel(&group);
   TRY_EQ(ovio_group_wait(&group), 0);
   TRY_EQ(cancelled.result, OVIO_ECANCELED);
+  TRY_EQ(cancelled.native, 0);
+  TRY_EQ(close_pair(&pair), 0);
+}
+
+/* A close takes the waiting one out, and returns when nothing looks at the file
+ * any more. */
+static void test_close_under_a_lock(struct test *test) {
+  struct pair pair;
+  struct companion companion;
+  TRY(open_pair(&pair));
+  struct waiter waiter = {.file = &pair.two, .result = 1};
+  TRY_EQ(ovio_lock(&pair.one, 0, 0, 0), 0);
+  for (int round = 0; round < 8; round++) {
+    atomic_store(&waiter.state, 0);
+    TRY(companion_start(test, &companion, lock_it, &waiter));
+    AWAIT(atomic_load(&waiter.state) == 1);
+    TRY_EQ(ovio_sleep((uint64_t)round * 3 * MS), 0);
+    TRY_EQ(ovio_close(&pair.two), 0);
+    memset(&pair.two, 0xa5, sizeof pair.two);
+    companion_join(&companion);
+    TRY_EQ(waiter.result, OVIO_ECANCELED);
+    TRY_EQ(ovio_open(&pair.two, test_path("locked"), BOTH, 0), 0);
+  }
+  TRY_EQ(close_pair(&pair), 0);
+}
+
+static void test_close_while_a_thread_waits(struct test *test) {
+  struct pair pair;
+  struct companion companion;
+  TRY(open_pair(&pair));
+  struct waiter waiter = {.file = &pair.two, .result = 1};
+  TRY_EQ(ovio_lock(&pair.one, 0, 0, 0), 0);
+  TRY(companion_start(test, &companion, lock_it, &waiter));
+  AWAIT(atomic_load(&waiter.state) == 1);
+  TRY_EQ(ovio_sleep(20 * MS), 0);
+  TRY_EQ(ovio_close(&pair.two), OVIO_EBUSY);
+  TRY_EQ(ovio_unlock(&pair.one, 0, 0), 0);
+  companion_join(&companion);
+  TRY_EQ(waiter.result, 0);
+  TRY_EQ(close_pair(&pair), 0);
+}
+
+struct in_callback {
+  struct outcome outcome; /* first */
+  struct ovio_file *file;
+  int waiting, trying, unlocking;
+};
+
+static void lock_in_callback(struct ovio_op *op, int64_t result) {
+  struct in_callback *self = (struct in_callback *)(void *)op;
+  self->waiting = ovio_lock(self->file, 0, 0, 0);
+  self->trying = ovio_lock(self->file, 0, 0, OVIO_LOCK_TRY);
+  self->unlocking = ovio_unlock(self->file, 0, 0);
+  outcome_done(op, result);
+}
+
+static void test_callback(struct test *test) {
+  struct pair pair;
+  struct in_callback plain = {.file = &pair.one};
+  struct in_callback blocks = {.file = &pair.two};
+  TRY(open_pair(&pair));
+  TRY_EQ(ovio_post(test->loop, &plain.outcome.op, lock_in_callback), 0);
+  AWAIT(atomic_load(&plain.outcome.calls) == 1);
+  TRY_EQ(plain.waiting, OVIO_EDEADLK);
+  TRY_EQ(plain.trying, OVIO_EDEADLK);
+  TRY_EQ(plain.unlocking, OVIO_EDEADLK);
+  TRY_EQ(ovio_close(&pair.two), 0);
+  TRY_EQ(ovio_open(&pair.two, test_path("locked"), BOTH | OVIO_INLINE, 0), 0);
+  TRY_EQ(ovio_post(test->loop, &blocks.outcome.op, lock_in_callback), 0);
+  AWAIT(atomic_load(&blocks.outcome.calls) == 1);
+  TRY_EQ(blocks.waiting, OVIO_EDEADLK);
+  TRY_EQ(blocks.trying, 0);
+  TRY_EQ(blocks.unlocking, 0);
   TRY_EQ(close_pair(&pair), 0);
 }
 
@@ -219,7 +311,11 @@ int main(void) {
       TEST(test_what_is_not_locked),
       TEST(test_bad_arguments),
       TEST(test_waits),
+      TEST(test_an_inline_file_waits_too),
       TEST_LOOP(test_deadline_and_cancel, "a plain thread has neither"),
+      TEST_LOOP(test_close_under_a_lock, "a plain thread: OVIO_EBUSY"),
+      TEST_PLAIN(test_close_while_a_thread_waits, "tasks are taken out"),
+      TEST_LOOP(test_callback, "no callbacks there"),
       TEST(test_many_count_together),
   };
   return test_main(cases, sizeof cases / sizeof *cases);

@@ -32,7 +32,7 @@ static void test_create_refuses(struct test *test) {
     int error;
   } table[] = {
       {{.size = 0}, OVIO_EINVAL},
-      {{.size = sizeof table[0].options, .threads = 2}, OVIO_ENOTSUP},
+      {{.size = sizeof table[0].options, .threads = 1025}, OVIO_EINVAL},
       {{.size = sizeof table[0].options, .engine = 99}, OVIO_ENOTSUP},
       {{.size = sizeof table[0].options, .stack_length = 1}, OVIO_EINVAL},
       {{.size = sizeof table[0].options, .stack_length = 65535}, OVIO_EINVAL},

@@ -76,8 +76,8 @@ static void test_loop_options(struct test *test) {
   options =
       (struct ovio_loop_options){.size = sizeof options, .stack_length = 65535};
   TRY_EQ(ovio_loop_create(&loop, &options), OVIO_EINVAL);
-  options = (struct ovio_loop_options){.size = sizeof options, .threads = 2};
-  TRY_EQ(ovio_loop_create(&loop, &options), OVIO_ENOTSUP);
+  options = (struct ovio_loop_options){.size = sizeof options, .threads = 1025};
+  TRY_EQ(ovio_loop_create(&loop, &options), OVIO_EINVAL);
   options = (struct ovio_loop_options){.size = sizeof options, .engine = 99};
   TRY_EQ(ovio_loop_create(&loop, &options), OVIO_ENOTSUP);
   TRY(!loop);

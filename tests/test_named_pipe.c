@@ -421,10 +421,15 @@ static void test_bad_arguments(struct test *test) {
   TRY_EQ(ovio_pipe_listen(&file, "x", OVIO_CREATE), OVIO_EINVAL);
   TRY_EQ(ovio_pipe_listen(&file, "a/b", 0), OVIO_EINVAL);
   TRY_EQ(ovio_pipe_listen(&file, "a\\b", 0), OVIO_EINVAL);
+  TRY_EQ(ovio_pipe_listen(&file, ".", 0), OVIO_EINVAL);
+  TRY_EQ(ovio_pipe_connect(&file, "..", 0), OVIO_EINVAL);
   TRY_EQ(ovio_pipe_listen(&file, longest, 0), OVIO_ENAMETOOLONG);
   TRY_EQ(ovio_pipe_connect(NULL, "x", 0), OVIO_EINVAL);
   TRY_EQ(ovio_pipe_connect(&file, NULL, 0), OVIO_EINVAL);
   TRY_EQ(ovio_pipe_connect(&file, "x", OVIO_APPEND), OVIO_EINVAL);
+  TRY_EQ(ovio_pipe_connect(&file, longest, 0), OVIO_ENAMETOOLONG);
+  longest[300] = 0;
+  TRY_EQ(ovio_pipe_listen(&file, longest, 0), OVIO_ENAMETOOLONG);
   TRY_EQ(ovio_pipe_connect(&file, longest, 0), OVIO_ENAMETOOLONG);
   TRY_EQ(ovio_close(&file), OVIO_EBADF);
   TRY_EQ(ovio_pipe_accept(&file, &other), OVIO_EBADF);

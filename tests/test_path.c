@@ -80,6 +80,53 @@ static void test_unlink(struct test *test) {
   TRY_EQ(ovio_close(&dir), 0);
 }
 
+/* A separator at the end: a directory is meant. */
+static void test_separator_at_the_end(struct test *test) {
+  struct ovio_file file;
+  char path[1024];
+  SCENE();
+  snprintf(path, sizeof path, "%s/", test_path("whole"));
+  TRY(test_put(test_path("whole"), "x", 1));
+  TRY_EQ(put(&dir, "f", "f"), 0);
+  TRY_EQ(ovio_mkdir(&dir, "d/", 0755), 0);
+  TRY_EQ(ovio_unlink(&dir, "f/"), OVIO_ENOTDIR);
+  TRY_EQ(ovio_unlink(NULL, path), OVIO_ENOTDIR);
+  TRY_EQ(ovio_rmdir(&dir, "f/"), OVIO_ENOTDIR);
+  TRY_EQ(ovio_openat(&file, &dir, "f/", OVIO_READ, 0), OVIO_ENOTDIR);
+  TRY_EQ(ovio_openat(&file, &dir, "d/", OVIO_READ, 0), OVIO_EISDIR);
+  TRY_EQ(put(&dir, "new/", "x"), OVIO_EISDIR);
+  TRY_EQ(ovio_stat_at(&dir, "f/", 0, &stat), OVIO_ENOTDIR);
+  TRY_EQ(ovio_stat_at(&dir, "d/", 0, &stat), 0);
+  TRY_EQ(ovio_access(&dir, "f/", 0), OVIO_ENOTDIR);
+  TRY_EQ(ovio_set_mode(&dir, "f/", 0600), OVIO_ENOTDIR);
+  TRY_EQ(ovio_rename(&dir, "f", &dir, "new/", 0), OVIO_ENOTDIR);
+  TRY_EQ(ovio_rename(&dir, "f/", &dir, "new", 0), OVIO_ENOTDIR);
+  TRY_EQ(ovio_link(&dir, "f", &dir, "new/"), OVIO_ENOENT);
+  TRY_EQ(ovio_symlink("f", &dir, "new/", 0), OVIO_ENOENT);
+  TRY(absent(&dir, "new"));
+  TRY(is(&dir, "f", "f"));
+  TRY(test_exists(test_path("whole")));
+  TRY_EQ(ovio_rename(&dir, "d/", &dir, "e/", 0), 0);
+  TRY_EQ(ovio_rmdir(&dir, "e/"), 0);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
+/* The directory itself, or the one above: not by that name. */
+static void test_dots_at_the_end(struct test *test) {
+  static const char *const names[] = {".", "..", "d/.", "d/..", "d/./"};
+  SCENE();
+  TRY_EQ(ovio_mkdir(&dir, "d", 0755), 0);
+  for (size_t at = 0; at < sizeof names / sizeof *names; at++) {
+    TRY_EQ(ovio_rmdir(&dir, names[at]), OVIO_EINVAL);
+    TRY_EQ(ovio_rename(&dir, names[at], &dir, "e", 0), OVIO_EINVAL);
+    TRY_EQ(ovio_rename(&dir, "d", &dir, names[at], 0), OVIO_EINVAL);
+    TRY_EQ(ovio_unlink(&dir, names[at]), OVIO_EISDIR);
+    TRY_EQ(ovio_mkdir(&dir, names[at], 0755), OVIO_EEXIST);
+  }
+  TRY_EQ(ovio_rmdir(&dir, "d"), 0);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
 static void test_read_only_files(struct test *test) {
   SCENE();
   TRY_EQ(put(&dir, "file", "x"), 0);
@@ -516,6 +563,8 @@ int main(void) {
   static const struct test_case cases[] = {
       TEST(test_directories),
       TEST(test_unlink),
+      TEST(test_separator_at_the_end),
+      TEST(test_dots_at_the_end),
       TEST(test_read_only_files),
       TEST(test_rename),
       TEST(test_rename_exclusive),

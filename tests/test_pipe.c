@@ -319,6 +319,143 @@ static void test_nonblocking_ends(struct test *test) {
   TRY(close_both(ends));
 }
 
+/* ---- a reader that is faster than the writer, and then is not ---- */
+
+struct echo {
+  struct ovio_file *in, *out;
+  size_t length; /* bytes of a read; what comes back is one byte */
+  int rounds;
+  int bad;
+};
+
+/* Answers each byte until there are no more. */
+static void echo_bytes(void *argument) {
+  struct echo *self = argument;
+  char bytes[64];
+  for (;;) {
+    int64_t got = ovio_read(self->in, bytes, self->length, OVIO_HERE);
+    if (got != 1)
+      break;
+    self->rounds++;
+    self->bad += ovio_write(self->out, bytes, 1, OVIO_HERE) != 1;
+  }
+}
+
+static bool ping(struct ovio_file *to, struct ovio_file *from, char byte) {
+  char back = 0;
+  return ovio_write(to, &byte, 1, OVIO_HERE) == 1 &&
+         ovio_read(from, &back, 1, OVIO_HERE) == 1 && back == byte;
+}
+
+/* Each of both always waits for the other, whatever it asks for. */
+static void test_there_and_back(struct test *test) {
+  for (size_t length = 1; length <= 64; length += 63) {
+    struct ovio_file there[2];
+    struct ovio_file back[2];
+    struct companion companion;
+    TRY_EQ(ovio_pipe(there, 0), 0);
+    TRY_EQ(ovio_pipe(back, 0), 0);
+    struct echo echo = {&there[0], &back[1], length, 0, 0};
+    TRY(companion_start(test, &companion, echo_bytes, &echo));
+    for (int round = 0; round < 100; round++)
+      TRY(ping(&there[1], &back[0], (char)round));
+    TRY_EQ(ovio_close(&there[1]), 0);
+    companion_join(&companion);
+    TRY_EQ(echo.rounds, 100);
+    TRY_EQ(echo.bad, 0);
+    TRY(close_both(back));
+    TRY_EQ(ovio_close(&there[0]), 0);
+  }
+}
+
+/* What comes while nobody reads is found, and so is the end. */
+static void test_reader_comes_late(struct test *test) {
+  struct ovio_file there[2];
+  struct ovio_file back[2];
+  struct companion companion;
+  char bytes[8];
+  TRY_EQ(ovio_pipe(there, 0), 0);
+  TRY_EQ(ovio_pipe(back, 0), 0);
+  struct echo echo = {&there[0], &back[1], 1, 0, 0};
+  TRY(companion_start(test, &companion, echo_bytes, &echo));
+  for (int late = 0; late < 20; late++) {
+    for (int round = 0; round < 10; round++)
+      TRY(ping(&there[1], &back[0], (char)round));
+    TRY_EQ(ovio_write(&there[1], "abc", 3, OVIO_HERE), 3);
+    TRY_EQ(ovio_sleep(MS), 0); /* the answers come, and nobody waits */
+    for (size_t got = 0; got < 3; got++)
+      TRY_EQ(ovio_read(&back[0], &bytes[got], 1, OVIO_HERE), 1);
+    TRY(memcmp(bytes, "abc", 3) == 0);
+  }
+  TRY_EQ(ovio_write(&there[1], "x", 1, OVIO_HERE), 1);
+  TRY_EQ(ovio_close(&there[1]), 0);
+  companion_join(&companion);
+  TRY_EQ(ovio_close(&back[1]), 0);
+  TRY_EQ(ovio_sleep(MS), 0); /* the end, too */
+  TRY_EQ(ovio_read(&back[0], bytes, sizeof bytes, OVIO_HERE), 1);
+  TRY_EQ(ovio_read(&back[0], bytes, sizeof bytes, OVIO_HERE), 0);
+  TRY_EQ(echo.rounds, 20 * 13 + 1);
+  TRY_EQ(echo.bad, 0);
+  TRY_EQ(ovio_close(&back[0]), 0);
+  TRY_EQ(ovio_close(&there[0]), 0);
+}
+
+struct chance {
+  struct ovio_file *file;
+  uint32_t state;
+  uint64_t sum;
+  int left;
+};
+
+static uint32_t chance_next(struct chance *self, uint32_t limit) {
+  self->state = self->state * 1664525u + 1013904223u;
+  return (self->state >> 8) % limit;
+}
+
+static void write_by_chance(void *argument) {
+  struct chance *self = argument;
+  char bytes[300];
+  while (self->left > 0) {
+    int length = 1 + (int)chance_next(self, sizeof bytes);
+    length = length < self->left ? length : self->left;
+    for (int at = 0; at < length; at++)
+      self->sum += (unsigned char)(bytes[at] = (char)chance_next(self, 256));
+    if (ovio_write(self->file, bytes, (size_t)length, OVIO_HERE) != length)
+      return;
+    self->left -= length;
+    if (chance_next(self, 8) == 0)
+      ovio_yield();
+    if (chance_next(self, 200) == 0)
+      ovio_sleep(MS / 10);
+  }
+}
+
+/* Whoever is faster, and however much is asked for: nobody sleeps for ever. */
+static void test_neither_is_always_faster(struct test *test) {
+  enum { BYTES = 100000 };
+  struct ovio_file ends[2];
+  struct companion companion;
+  unsigned char bytes[300];
+  TRY_EQ(ovio_pipe(ends, 0), 0);
+  struct chance writer = {&ends[1], 7, 0, BYTES};
+  struct chance reader = {&ends[0], 8, 0, BYTES};
+  TRY(companion_start(test, &companion, write_by_chance, &writer));
+  while (reader.left > 0) {
+    size_t length = 1 + chance_next(&reader, sizeof bytes);
+    int64_t got = ovio_read(reader.file, bytes, length, OVIO_HERE);
+    TRY(got > 0);
+    for (int64_t at = 0; at < got; at++)
+      reader.sum += bytes[at];
+    reader.left -= (int)got;
+    if (chance_next(&reader, 200) == 0)
+      TRY_EQ(ovio_sleep(MS / 10), 0);
+  }
+  companion_join(&companion);
+  TRY_EQ(reader.left, 0);
+  TRY(reader.sum == writer.sum);
+  TRY(close_both(ends));
+}
+
 int main(void) {
   static const struct test_case cases[] = {
       TEST(test_through_a_pipe),
@@ -335,6 +472,9 @@ int main(void) {
       TEST_LOOP(test_close_under_a_read, "a plain thread: OVIO_EBUSY"),
       TEST(test_a_thousand_one_after_the_other),
       TEST(test_many_at_once),
+      TEST(test_there_and_back),
+      TEST(test_reader_comes_late),
+      TEST(test_neither_is_always_faster),
       TEST(test_children_inherit_if_asked),
       TEST(test_blocking_ends),
       TEST_PLAIN(test_nonblocking_ends, "in a task, the task waits"),

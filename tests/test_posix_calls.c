@@ -2,7 +2,7 @@
 /* How many system calls a read costs, counted through the table. */
 #include "posix/native.h"
 
-#include "scene.h"
+#include "companion.h"
 
 static struct native_calls real;
 
@@ -232,6 +232,36 @@ static void test_cached_reads_at_depth_32(struct test *test) {
   TRY_EQ(test_threads_alive(), threads);
 }
 
+/* It is done in the start call, which still calls nobody back; from then on it
+ * is too late to cancel it, and the file is free to be closed. */
+static void test_cached_read_is_delivered_later(struct test *test) {
+  struct ovio_file file;
+  struct outcome read = {.calls = 0};
+  static char bytes[BLOCK];
+  if (!can_try())
+    SKIP("this file system does not know RWF_NOWAIT");
+  memset(block, 'e', sizeof block);
+  TRY(make_file(&file));
+  forget();
+  TRY_EQ(ovio_start_read(test->loop, &read.op, &file, bytes, BLOCK, 0,
+                         outcome_done),
+         0);
+  TRY_EQ(read.calls, 0);
+  TRY_EQ(calls.tries, 1);
+  TRY_EQ(ovio_start_read(test->loop, &read.op, &file, bytes, BLOCK, 0,
+                         outcome_done),
+         OVIO_EBUSY);
+  TRY_EQ(ovio_cancel(&read.op), 0);
+  TRY_EQ(ovio_close(&file), 0);
+  AWAIT(read.calls == 1);
+  TRY_EQ(read.result, BLOCK);
+  TRY(memcmp(bytes, block, BLOCK) == 0);
+  TRY_EQ(ovio_cancel(&read.op), OVIO_ENOENT);
+  TRY_EQ(ovio_start_read(test->loop, &read.op, &file, bytes, BLOCK, 0,
+                         outcome_done),
+         OVIO_EBADF);
+}
+
 static int64_t refused_read(struct ovio_file *file, int error, size_t limit,
                             int tries) {
   static char bytes[BLOCK];
@@ -340,12 +370,55 @@ static void test_stream_is_registered_once(struct test *test) {
   TRY_EQ(pipe_files_close(&files), 0);
 }
 
+struct pong {
+  struct ovio_file *in, *out;
+};
+
+static void pong(void *argument) {
+  struct pong *self = argument;
+  char byte;
+  while (ovio_read(self->in, &byte, 1, OVIO_HERE) == 1)
+    ovio_write(self->out, &byte, 1, OVIO_HERE);
+}
+
+/* A reader that has to wait each time does so first, and reads once. */
+static void test_read_of_a_pipe_is_one_call(struct test *test) {
+  enum { ROUNDS = 100, TRIES = 3 };
+  struct ovio_file there[2];
+  struct ovio_file back[2];
+  struct companion companion;
+  char byte;
+  TRY_EQ(ovio_pipe(there, 0), 0);
+  TRY_EQ(ovio_pipe(back, 0), 0);
+  struct pong partner = {&there[0], &back[1]};
+  TRY(companion_start(test, &companion, pong, &partner));
+  forget();
+  for (int round = 0; round < ROUNDS; round++) {
+    TRY_EQ(ovio_write(&there[1], "x", 1, OVIO_HERE), 1);
+    TRY_EQ(ovio_read(&back[0], &byte, 1, OVIO_HERE), 1);
+  }
+  int reads = calls.reads;
+  int controls = calls.controls;
+  TRY_EQ(ovio_close(&there[1]), 0);
+  companion_join(&companion);
+  unsigned engine = test->mode->engine;
+  bool epoll = engine == OVIO_ENGINE_EPOLL || engine == OVIO_ENGINE_URING;
+  if (epoll || engine == OVIO_ENGINE_POLL)
+    TRY(reads <= 2 * (ROUNDS + 2 * TRIES));
+  if (epoll) /* each end is registered, each reader becomes level-triggered */
+    TRY(controls <= 4 + 2);
+  TRY_EQ(ovio_close(&there[0]), 0);
+  TRY_EQ(ovio_close(&back[0]), 0);
+  TRY_EQ(ovio_close(&back[1]), 0);
+}
+
 int main(void) {
   static const char *const tries = "a plain thread may block";
   const struct test_case cases[] = {
     TEST_PLAIN(test_plain_read_is_one_call, "of a plain thread"),
     TEST_ENGINES(test_callbacks_at_depth_32),
 #if NATIVE_HAS_RWF
+    TEST_LOOP(test_cached_read_is_delivered_later, tries),
     TEST_PLAIN(test_cached_reads_at_depth_32, "makes its own loops"),
     TEST_LOOP(test_what_is_not_cached_goes_elsewhere, tries),
     TEST_LOOP(test_partly_cached, tries),
@@ -353,6 +426,7 @@ int main(void) {
     TEST_LOOP(test_much_goes_to_a_worker, tries),
 #endif
     TEST_LOOP(test_stream_is_registered_once, "engines register"),
+    TEST_LOOP(test_read_of_a_pipe_is_one_call, "a plain thread waits in it"),
   };
   install();
   return test_main(cases, sizeof cases / sizeof *cases);

@@ -19,7 +19,7 @@ enum shim {
   SHIM_UNTYPED, /* getdents64 tells no types */
   SHIM_WRITE,
   SHIM_FSYNC,
-  SHIM_FCHMODAT,
+  SHIM_FCHMOD,
   SHIM_CANCEL /* fsync cancels `plan.group` */
 };
 
@@ -31,6 +31,7 @@ static struct {
   atomic_int fail; /* calls that fail then */
   atomic_int calls;
   atomic_size_t most;
+  atomic_uint mode; /* of the last file that was made */
   struct ovio_group *group;
 } plan;
 
@@ -135,12 +136,19 @@ static int shim_fsync(int fd) {
   return fails(SHIM_FSYNC) ? -1 : real.fsync(fd);
 }
 
-static int shim_fchmodat(int dir, const char *path, mode_t mode, int flags) {
-  return fails(SHIM_FCHMODAT) ? -1 : real.fchmodat(dir, path, mode, flags);
+static int shim_fchmod(int fd, mode_t mode) {
+  return fails(SHIM_FCHMOD) ? -1 : real.fchmod(fd, mode);
+}
+
+static int shim_openat(int dir, const char *path, int flags, mode_t mode) {
+  if (flags & O_EXCL)
+    plan.mode = mode;
+  return real.openat(dir, path, flags, mode);
 }
 
 static void install(void) {
   real = native;
+  native.openat = shim_openat;
   native.openat2 = shim_openat2;
   native.renameat2 = shim_renameat2;
   native.renameat = shim_renameat;
@@ -152,7 +160,7 @@ static void install(void) {
   native.pwrite = shim_pwrite;
   native.pwritev = shim_pwritev;
   native.fsync = shim_fsync;
-  native.fchmodat = shim_fchmodat;
+  native.fchmod = shim_fchmod;
 }
 
 /* ---- scenes ---- */
@@ -445,7 +453,7 @@ static void test_replace_fails(struct test *test) {
     enum shim which;
     int error;
   } steps[] = {{SHIM_WRITE, ENOSPC},
-               {SHIM_FCHMODAT, EPERM},
+               {SHIM_FCHMOD, EPERM},
                {SHIM_FSYNC, EIO},
                {SHIM_RENAMEAT, EROFS}};
   struct ovio_file dir;
@@ -544,6 +552,10 @@ static void test_permission_bits(struct test *test) {
   TRY_EQ(ovio_replace_file(&dir, "new", "y", 1, 0600), 0);
   TRY_EQ(ovio_stat_at(&dir, "new", 0, &stat), 0);
   TRY_EQ(stat.mode, 06775);
+  /* Nobody can look into the temporary who could not into the file. */
+  TRY_EQ(ovio_set_mode(&dir, "new", 0600), 0);
+  TRY_EQ(ovio_replace_file(&dir, "new", "z", 1, 0666), 0);
+  TRY_EQ(plan.mode, 0600);
   umask(before);
   TRY_EQ(ovio_close(&dir), 0);
 }

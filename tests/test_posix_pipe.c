@@ -231,6 +231,12 @@ static void test_folder_of_plain_names(struct test *test) {
   TRY_EQ(ovio_pipe_listen(&listener, "ovio-plain", 0), 0);
   TRY(!test_exists(path));
   TRY_EQ(ovio_close(&listener), 0);
+  TRY_EQ(chmod(folder, 0700), 0);
+  if (chown(folder, 65534, (gid_t)-1) == 0) { /* who is not root cannot */
+    TRY_EQ(ovio_pipe_listen(&listener, "ovio-plain", 0), 0);
+    TRY(!test_exists(path));
+    TRY_EQ(ovio_close(&listener), 0);
+  }
   TRY_EQ(unsetenv("XDG_RUNTIME_DIR"), 0);
   plan_on(SHIM_MKDIR, 0, 1, EROFS);
   int refused = ovio_pipe_listen(&listener, "ovio-plain", 0);
@@ -334,6 +340,19 @@ static void test_take_that_fails(struct test *test) {
 }
 
 /* A full backlog: EAGAIN, see connect(2). */
+static void test_connect_is_interrupted(struct test *test) {
+  struct ovio_file listener, client;
+  char path[512];
+  snprintf(path, sizeof path, "%s", test_path("interrupted"));
+  TRY_EQ(ovio_pipe_listen(&listener, path, 0), 0);
+  plan_on(SHIM_CONNECT, 0, 2, EINTR);
+  int connected = ovio_pipe_connect(&client, path, 0);
+  plan_off();
+  TRY_EQ(connected, 0);
+  TRY_EQ(ovio_close(&client), 0);
+  TRY_EQ(ovio_close(&listener), 0);
+}
+
 static void test_connect_waits_for_room(struct test *test) {
   struct ovio_file listener;
   struct ovio_file client;
@@ -547,6 +566,7 @@ int main(void) {
     TEST(test_locked_folder),
     TEST(test_accept_that_fails_loses_nobody),
     TEST(test_take_that_fails),
+    TEST(test_connect_is_interrupted),
     TEST(test_connect_waits_for_room),
     TEST_LOOP(test_connect_that_waits_ends, "plain threads: no deadline"),
 #if defined(SYS_pidfd_open)

@@ -287,12 +287,51 @@ static void test_other_children_are_left_alone(struct test *test) {
 
 /* A program whose own streams are closed: the pipes get the numbers 0 to 2. In
  * a process of its own, which says by its exit code how it went. */
+/* What was let go of while it ran is collected by the close of another. */
+static void test_close_collects_others(struct test *test) {
+  struct child child;
+  struct ovio_process first, second;
+  struct ovio_file in;
+  siginfo_t info = {.si_pid = 0};
+  child_prepare(&child, "exit", "0", NULL);
+  TRY_EQ(ovio_spawn_process(&second, &child.options), 0);
+  child_prepare(&child, "echo", NULL, NULL);
+  child.options.input = (struct ovio_process_stream){OVIO_PROCESS_PIPE, &in};
+  child.options.output.kind = OVIO_PROCESS_IGNORE;
+  TRY_EQ(ovio_spawn_process(&first, &child.options), 0);
+  id_t id = (id_t)ovio_process_id(&first);
+  TRY_EQ(ovio_process_wait(&second, NULL), 0);
+  TRY_EQ(ovio_process_close(&first), 0);
+  TRY_EQ(ovio_close(&in), 0);
+  AWAIT(waitid(P_PID, id, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid != 0);
+  TRY_EQ(ovio_process_close(&second), 0);
+  TRY(test_is_childless());
+}
+
+/* The pipe that tells of a failure has a number that a stream is to get. */
+static int fail_without_streams(struct ovio_file *file) {
+  struct child child;
+  struct ovio_process process;
+  child_prepare(&child, "exit", "0", NULL);
+  child.options.program = "ovio/missing";
+  child.options.input = (struct ovio_process_stream){OVIO_PROCESS_FILE, file};
+  child.options.output = (struct ovio_process_stream){OVIO_PROCESS_FILE, file};
+  child.options.error.kind = OVIO_PROCESS_JOIN;
+  return ovio_spawn_process(&process, &child.options);
+}
+
 static int without_streams(void) {
   struct child child;
   struct ovio_output output;
+  struct ovio_file file;
+  if (ovio_open(&file, "/dev/null", OVIO_READ | OVIO_WRITE | OVIO_BLOCKING, 0))
+    return 5;
   close(0);
   close(1);
   close(2);
+  if (fail_without_streams(&file) != OVIO_ENOENT || ovio_close(&file) != 0)
+    return 6;
   child_prepare(&child, "echo", NULL, NULL);
   child.options.input_bytes = "through";
   child.options.input_length = 7;
@@ -462,6 +501,7 @@ int main(int argc, char **argv) {
       TEST(test_death_by_signal),
       TEST(test_ignored_sigchld),
       TEST(test_other_children_are_left_alone),
+      TEST(test_close_collects_others),
       TEST(test_without_streams),
       TEST(test_crossed_streams),
       TEST(test_standard_is_not_inherited_by_number),

@@ -687,6 +687,21 @@ static void test_run_limit(struct test *test) {
   }
 }
 
+/* The other stream stays open and silent: the limit alone ends it. */
+static void test_run_limit_of_an_endless_child(struct test *test) {
+  struct child child;
+  struct ovio_output output;
+  child_prepare(&child, "drone", NULL, NULL);
+  child.options.output_limit = 5000;
+  int result = ovio_run(&child.options, &output);
+  size_t length = output.output_length;
+  ovio_free(output.output);
+  ovio_free(output.error);
+  TRY_EQ(result, OVIO_EFBIG);
+  TRY_EQ(length, 5000);
+  TRY(test_is_childless());
+}
+
 static void test_run_deadline(struct test *test) {
   struct child child;
   struct ovio_output output;
@@ -707,6 +722,25 @@ struct running {
 static void run_it(void *argument) {
   struct running *running = argument;
   running->result = ovio_run(&running->child.options, &running->output);
+}
+
+/* It neither reads what it is fed nor ends. */
+static void test_run_deadline_of_a_feeder(struct test *test) {
+  enum { LENGTH = 1000000 };
+  struct child child;
+  struct ovio_output output;
+  char *bytes = calloc(LENGTH, 1);
+  TRY(bytes != NULL);
+  child_prepare(&child, "sleep", "so far", NULL);
+  child.options.input_bytes = bytes;
+  child.options.input_length = LENGTH;
+  ovio_deadline(test_is_wine() ? 2000000000 : 1000000000);
+  int error = ovio_run(&child.options, &output);
+  ovio_deadline(0);
+  free(bytes);
+  TRY_EQ(error, OVIO_ETIMEDOUT);
+  TRY(child_output_is(&output, "so far", ""));
+  TRY(test_is_childless());
 }
 
 /* Every moment of a run at which it may be cancelled. */
@@ -744,6 +778,41 @@ static void test_loop_cancel(struct test *test) {
   ovio_free(running.output.output);
   ovio_free(running.output.error);
   TRY_EQ(running.result, OVIO_ECANCELED);
+  TRY(test_is_childless());
+}
+
+/* One says something, one is killed by a deadline, in turns. */
+static void run_with_a_deadline(void *argument) {
+  struct running *running = argument;
+  ovio_deadline(20000000);
+  run_it(running);
+}
+
+static void test_several_threads(struct test *test) {
+  enum { COUNT = 12 };
+  static struct running running[COUNT];
+  struct ovio_loop_options options = {.size = sizeof options, .threads = 4};
+  struct ovio_loop *loop;
+  int error = test_loop_create(test, &loop, &options);
+  if (error == OVIO_ENOTSUP)
+    SKIP("a ring has one submitter");
+  TRY_EQ(error, 0);
+  for (int at = 0; at < COUNT; at++) {
+    running[at].result = 1;
+    child_prepare(&running[at].child, at % 2 ? "sleep" : "say", "out", "error");
+    TRY_EQ(
+        ovio_spawn(loop, at % 2 ? run_with_a_deadline : run_it, &running[at]),
+        0);
+  }
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  for (int at = 0; at < COUNT; at++) {
+    TRY_EQ(running[at].result, at % 2 ? OVIO_ETIMEDOUT : 0);
+    if (at % 2 == 0)
+      TRY(child_output_is(&running[at].output, "out", "error"));
+    ovio_free(at % 2 ? running[at].output.output : NULL);
+    ovio_free(at % 2 ? running[at].output.error : NULL);
+  }
   TRY(test_is_childless());
 }
 
@@ -799,6 +868,7 @@ int main(int argc, char **argv) {
       TEST_LOOP(test_deadline_leaves_it_alone, "only tasks have deadlines"),
       TEST_LOOP(test_cancel_leaves_it_alone, "only tasks are cancelled"),
       TEST_ENGINES(test_waits_take_no_worker),
+      TEST_ENGINES(test_several_threads),
       TEST_LOOP(test_two_waiters, "threads: test_two_threads_wait"),
       TEST_PLAIN(test_two_threads_wait, "tasks: test_two_waiters"),
       TEST(test_bad_arguments),
@@ -821,7 +891,9 @@ int main(int argc, char **argv) {
       TEST(test_run_feeds),
       TEST(test_run_reads_both),
       TEST(test_run_limit),
+      TEST(test_run_limit_of_an_endless_child),
       TEST_LOOP(test_run_deadline, "only tasks have deadlines"),
+      TEST_LOOP(test_run_deadline_of_a_feeder, "only tasks have deadlines"),
       TEST_LOOP(test_run_cancel, "only tasks are cancelled"),
       TEST_ENGINES(test_loop_cancel),
       TEST_LOOP(test_many_at_once, needs_task),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pipes and sockets: while a task waits, its thread is free. */
-#include "scene.h"
+#include "companion.h"
 
 #define MS UINT64_C(1000000)
 
@@ -428,6 +428,34 @@ static void test_sockets_both_ways(struct test *test) {
   }
 }
 
+/* More than a socket takes while nobody reads. */
+enum { FLOOD = 16 * MEGABYTE };
+
+static void test_full_socket(struct test *test) {
+  struct sockets sockets;
+  struct companion companion;
+  char *bytes = malloc(FLOOD);
+  TRY(bytes);
+  for (size_t at = 0; at < FLOOD; at++)
+    bytes[at] = (char)pattern(3, at);
+  TRY(sockets_open(&sockets));
+  struct worker_task sender = {
+      .file = &sockets.ends[0], .length = FLOOD, .buffer = bytes};
+  struct worker_task receiver = {
+      .file = &sockets.ends[1], .length = FLOOD, .seed = 3};
+  TRY(companion_start(test, &companion, write_once, &sender));
+  AWAIT(sender.state >= 1);
+  TRY_EQ(ovio_sleep(5 * MS), 0);
+  TRY_EQ(sender.state, 1);
+  receive(&receiver);
+  companion_join(&companion);
+  TRY_EQ(sender.result, FLOOD);
+  TRY_EQ(receiver.result, FLOOD);
+  free(bytes);
+  for (int at = 0; at < 2; at++)
+    TRY_EQ(ovio_close(&sockets.ends[at]), 0);
+}
+
 /* On one descriptor a read waits, and does not keep a write from its turn. */
 static void test_reader_and_writer_on_one_socket(struct test *test) {
   struct sockets sockets;
@@ -508,6 +536,7 @@ int main(void) {
       TEST_LOOP(test_blocked_readers_take_turns, why),
       TEST_LOOP(test_turns_of_threads_and_tasks, why),
       TEST_LOOP(test_sockets_both_ways, why),
+      TEST(test_full_socket),
       TEST_LOOP(test_reader_and_writer_on_one_socket, why),
       TEST_LOOP(test_socket_ends_under_a_read, why),
       TEST_LOOP(test_socket_closed_under_a_read, why),

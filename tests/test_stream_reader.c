@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Buffered reading, against a plain array, with every small buffer, from files
  * and from a pipe that gives one byte at a time. */
-#include "scene.h"
+#include "companion.h"
 
 enum { LENGTHS = 20, TEXT = 300 };
 
@@ -194,19 +194,15 @@ static void walk_pipe(struct test *test, size_t room) {
   struct ovio_file ends[2];
   struct page page = {.length = TEXT};
   struct dripper dripper = {&ends[1], &page};
-  struct os_thread thread;
+  struct companion companion;
   memset(page.text, 'a', TEXT);
   for (size_t at = 0; at < TEXT; at += 5)
     page.text[at] = 'e';
   TRY_EQ(ovio_pipe(ends, 0), 0);
   TRY_EQ(ovio_reader_init(&page.reader, &ends[0], page.buffer, room, -1), 0);
-  if (test->loop)
-    TRY_EQ(ovio_spawn(test->loop, drip, &dripper), 0);
-  else
-    TRY_EQ(os_thread_start(&thread, drip, &dripper), 0);
+  TRY(companion_start(test, &companion, drip, &dripper));
   walk(test, &page, 0, (uint32_t)room + 99);
-  if (!test->loop)
-    os_thread_join(&thread);
+  companion_join(&companion);
   TRY_EQ(ovio_close(&ends[0]), 0);
 }
 
@@ -395,6 +391,7 @@ static void test_bad_arguments(struct test *test) {
   struct ovio_file closed = {{0}};
   const unsigned char *bytes;
   uint16_t two;
+  uint32_t four;
   char buffer[16];
   TRY_EQ(ovio_reader_init(NULL, &closed, NULL, 0, 0), OVIO_EINVAL);
   TRY_EQ(ovio_reader_init(&reader, NULL, NULL, 0, 0), OVIO_EINVAL);
@@ -406,7 +403,16 @@ static void test_bad_arguments(struct test *test) {
   TRY_EQ(ovio_get(&reader, NULL, 0), 0);
   TRY_EQ(ovio_get(&reader, buffer, 1), OVIO_EBADF);
   TRY_EQ(ovio_get_exactly(&reader, NULL, 1, NULL), OVIO_EINVAL);
+  TRY_EQ(ovio_get_byte(&reader, NULL), OVIO_EINVAL);
   TRY_EQ(ovio_get_u16(&reader, NULL, OVIO_BIG), OVIO_EINVAL);
+  TRY_EQ(ovio_get_u32(&reader, NULL, OVIO_BIG), OVIO_EINVAL);
+  TRY_EQ(ovio_get_u64(NULL, NULL, OVIO_BIG), OVIO_EINVAL);
+  TRY_EQ(ovio_get_u32(&reader, &four, (enum ovio_order)9), OVIO_EINVAL);
+  TRY_EQ(ovio_get_u16(&reader, &two, OVIO_BIG), OVIO_EBADF);
+  TRY_EQ(ovio_get_until(&reader, NULL, 1, 0), OVIO_EINVAL);
+  TRY_EQ(ovio_get_line(NULL, buffer, 1), OVIO_EINVAL);
+  TRY_EQ(ovio_skip(NULL, 1), OVIO_EINVAL);
+  TRY_EQ(ovio_peek(NULL, &bytes, 1), OVIO_EINVAL);
   TRY_EQ(ovio_get_u16(&reader, &two, (enum ovio_order)3), OVIO_EINVAL);
   TRY_EQ(ovio_get_until(&reader, buffer, 0, 0), OVIO_EINVAL);
   TRY_EQ(ovio_get_line(&reader, buffer, 0), OVIO_EINVAL);

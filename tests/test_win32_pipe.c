@@ -16,6 +16,7 @@ enum shim {
   SHIM_TOKEN = 1 << 5,    /* OpenProcessToken */
   SHIM_USER = 1 << 6,     /* GetTokenInformation */
   SHIM_POLL = 1 << 7,     /* WSAPoll */
+  SHIM_INVALID = 1 << 8,  /* WSAPoll: POLLNVAL */
   SHIM_TYPE = 1 << 9      /* GetFileType */
 };
 
@@ -32,6 +33,7 @@ static struct {
   atomic_ulong opened; /* attributes of the last CreateFileW */
   atomic_int entries;  /* of the access list: -1 for none */
   atomic_ulong granted;
+  atomic_bool tagged; /* the last ConnectNamedPipe posts no packet */
 } plan;
 
 static void plan_on(unsigned which, int before, int fail, DWORD error) {
@@ -94,6 +96,7 @@ static HANDLE WINAPI try_open(LPCWSTR name, DWORD access, DWORD share,
 }
 
 static BOOL WINAPI try_connect(HANDLE pipe, LPOVERLAPPED overlapped) {
+  plan.tagged = ((ULONG_PTR)overlapped->hEvent & 1) != 0;
   return fails(SHIM_CONNECT) ? FALSE : real.ConnectNamedPipe(pipe, overlapped);
 }
 
@@ -124,6 +127,10 @@ static BOOL WINAPI try_user(HANDLE token, TOKEN_INFORMATION_CLASS kind,
 }
 
 static int WINAPI try_poll(LPWSAPOLLFD set, ULONG count, INT timeout) {
+  if (fails(SHIM_INVALID)) {
+    set->revents = POLLNVAL;
+    return 1;
+  }
   return fails(SHIM_POLL) ? SOCKET_ERROR : real.WSAPoll(set, count, timeout);
 }
 
@@ -261,6 +268,21 @@ static void test_accept_that_fails_loses_nobody(struct test *test) {
 }
 
 /* The answers of ConnectNamedPipe (MS). */
+/* Where the port has no part in it, it is not sent a packet either. */
+static void test_accept_of_messages(struct test *test) {
+  struct ovio_file listener;
+  struct ovio_file ends[2];
+  const char *name = fresh_name();
+  TRY_EQ(ovio_pipe_listen(&listener, name, OVIO_MESSAGE), 0);
+  TRY_EQ(ovio_pipe_connect(&ends[1], name, OVIO_MESSAGE), 0);
+  plan.tagged = false;
+  TRY_EQ(ovio_pipe_accept(&listener, &ends[0]), 0);
+  TRY(plan.tagged);
+  TRY_EQ(ovio_close(&ends[0]), 0);
+  TRY_EQ(ovio_close(&ends[1]), 0);
+  TRY_EQ(ovio_close(&listener), 0);
+}
+
 static void test_answers_of_an_accept(struct test *test) {
   static const struct {
     DWORD code;
@@ -336,6 +358,10 @@ static void test_poll_that_fails(struct test *test) {
     int result = ovio_wait_readable(ends[0]);
     plan_off();
     TRY_EQ(result, OVIO_ENOMEM);
+    plan_on(SHIM_INVALID, before, 1, NO_ERROR);
+    result = ovio_wait_readable(ends[0]);
+    plan_off();
+    TRY_EQ(result, OVIO_EBADF);
   }
   for (int at = 0; at < 2; at++) {
     TRY_EQ(ovio_adopt(&files[at], ends[at], OVIO_READ), 0);
@@ -365,6 +391,7 @@ int main(void) {
       TEST(test_taken_name),
       TEST(test_listen_fails_at_every_step),
       TEST(test_accept_that_fails_loses_nobody),
+      TEST(test_accept_of_messages),
       TEST(test_answers_of_an_accept),
       TEST(test_connect_waits_for_an_instance),
       TEST_LOOP(test_connect_that_waits_ends, "plain threads: no deadline"),

@@ -6,6 +6,8 @@
 #   deps.sh demo    what the demonstration needs: compilers, CMake, Wine
 #   deps.sh test    that, and everything the tests use (the default)
 #   deps.sh bench   what the benchmark needs: the first line, and the peers
+#   deps.sh fuzz    what toolchain/fuzz.sh needs
+#   deps.sh analyse what toolchain/analyse.sh needs
 #
 # When nothing is missing it says nothing and needs neither root nor network.
 set -eu
@@ -14,6 +16,8 @@ demo="gcc libc6-dev cmake ninja-build liburing-dev gcc-mingw-w64-x86-64 wine64 u
 test="$demo g++ clang libcmocka-dev pkg-config binutils valgrind clang-format
 g++-mingw-w64-x86-64 gcc-mingw-w64-i686 libuv1-dev"
 bench="$demo libuv1-dev fio gnuplot-nox valgrind strace"
+fuzz="$demo clang libcmocka-dev"
+analyse="$demo clang clang-tidy cppcheck libcmocka-dev"
 
 # The sanitizers' runtime carries clang's version in its name.
 clang_runtime() {
@@ -59,7 +63,9 @@ case $subset in
   demo) wanted=$demo ;;
   test) wanted=$test ;;
   bench) wanted=$bench ;;
-  *) echo "usage: deps.sh [demo|test|bench]" >&2; exit 2 ;;
+  fuzz) wanted=$fuzz ;;
+  analyse) wanted=$analyse ;;
+  *) echo "usage: deps.sh [demo|test|bench|fuzz|analyse]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
@@ -72,7 +78,7 @@ fi
 set -- $(missing $wanted)
 if [ $# -gt 0 ]; then install "$@"; fi
 
-if [ "$subset" = test ]; then
+if [ "$subset" = test ] || [ "$subset" = fuzz ]; then
   # Asked only now: the package lists may have been empty before.
   # shellcheck disable=SC2046
   set -- $(missing $(clang_runtime))

@@ -6,14 +6,15 @@
 #include "win32/side.h"
 
 #include "common/check.h"
+#include "common/memory.h"
 
-/* words[0]: the fiber; words[1]: whether the thread was made a fiber here;
- * words[2], [3]: entry and argument, until the first switch. */
+/* Committed at once; the rest is reserved, and the stack grows page by page. */
+enum { STACK_COMMIT = 8192 };
+
 struct context {
   void *fiber;
-  bool converted;
-  void (*entry)(void *argument);
-  void *argument;
+  bool converted; /* the thread was made a fiber here */
+  void (*entry)(struct os_context *context); /* of the first switch */
 };
 
 _Static_assert(sizeof(struct context) <= sizeof(struct os_context), "context");
@@ -29,6 +30,19 @@ static void *context__current(void) {
 #pragma GCC diagnostic ignored "-Warray-bounds"
   return GetCurrentFiber();
 #pragma GCC diagnostic pop
+}
+
+/* words[0]: the length. The system keeps no stack for another fiber. */
+void os_stacks_init(struct os_stacks *stacks, size_t length) {
+  stacks->words[0] = length;
+}
+
+void os_stacks_destroy(struct os_stacks *stacks) {
+  (void)stacks;
+}
+
+void os_stacks_trim(struct os_stacks *stacks) {
+  (void)stacks;
 }
 
 int os_context_enter(struct os_context *os_context) {
@@ -54,33 +68,48 @@ void os_context_leave(struct os_context *os_context) {
 }
 
 static void WINAPI context__main(void *parameter) {
-  struct context start = *(struct context *)parameter;
-  start.entry(start.argument);
+  context__of(parameter)->entry(parameter);
   CHECK(!"a context's entry returned");
 }
 
-int os_context_create(struct os_context *os_context, size_t length,
-                      void (*entry)(void *argument), void *argument) {
+int os_context_create(struct os_context **out, struct os_stacks *stacks,
+                      size_t size, void (*entry)(struct os_context *context)) {
+  struct os_context *os_context = memory_allocate(size);
+  if (!os_context)
+    return OVIO_ENOMEM;
   struct context *context = context__of(os_context);
-  *context = (struct context){.entry = entry, .argument = argument};
-  /* Commits little and reserves the rest: the stack grows page by page. */
-  context->fiber = native.CreateFiberEx(16384, length, FIBER_FLAG_FLOAT_SWITCH,
-                                        context__main, context);
-  return context->fiber ? 0 : os_error_map(GetLastError());
+  context->entry = entry;
+  context->fiber =
+      native.CreateFiberEx(STACK_COMMIT, (size_t)stacks->words[0],
+                           FIBER_FLAG_FLOAT_SWITCH, context__main, os_context);
+  if (!context->fiber) {
+    int error = os_error_map(GetLastError());
+    memory_free(os_context);
+    return error;
+  }
+  *out = os_context;
+  return 0;
 }
 
 int os_context_create_on(struct os_context *context, void *stack, size_t length,
-                         void (*entry)(void *argument), void *argument) {
+                         void (*entry)(struct os_context *context)) {
   (void)context;
   (void)stack;
   (void)length;
   (void)entry;
-  (void)argument;
   return OVIO_ENOTSUP;
 }
 
-void os_context_destroy(struct os_context *context) {
-  DeleteFiber(context__of(context)->fiber);
+void os_context_destroy(struct os_context *os_context) {
+  DeleteFiber(context__of(os_context)->fiber);
+  memory_free(os_context);
+}
+
+/* A page that is not committed any more would need its guard page again, and
+ * the thread information block is the fiber's secret. */
+bool os_context_trim(struct os_context *context) {
+  (void)context;
+  return false;
 }
 
 void os_context_switch(struct os_context *from, struct os_context *to) {

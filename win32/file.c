@@ -394,7 +394,10 @@ __attribute__((destructor)) static void events__close(void) {
 struct call {
   const struct os_transfer *transfer;
   HANDLE event; /* NULL: the handle is synchronous */
-  IO_STATUS_BLOCK status;
+  union {
+    IO_STATUS_BLOCK status;
+    OVERLAPPED overlapped; /* begins with a status block */
+  };
 };
 
 /* HasOverlappedIoCompleted's test (MS): the status block is written before the
@@ -438,6 +441,14 @@ static NTSTATUS call__write(struct call *call, LARGE_INTEGER *at) {
   return status;
 }
 
+DWORD native_send(const struct os_transfer *transfer, OVERLAPPED *overlapped) {
+  WSABUF whole = {.len = (ULONG)transfer->iov->iov_len,
+                  .buf = transfer->iov->iov_base};
+  int failed = native.WSASend((SOCKET)transfer->file->handle, &whole, 1, NULL,
+                              0, overlapped, NULL);
+  return failed ? (DWORD)WSAGetLastError() : (DWORD)NO_ERROR;
+}
+
 static NTSTATUS call__begin(struct call *call) {
   const struct os_transfer *transfer = call->transfer;
   const struct os_file *file = transfer->file;
@@ -474,8 +485,30 @@ static void call__await(struct call *call, struct native_waiter *waiter) {
   }
 }
 
+/* The event's low bit keeps the packet back (MS: GetQueuedCompletionStatus). */
+static struct os_result call__send(struct call *call,
+                                   struct native_waiter *waiter) {
+  call->overlapped =
+      (OVERLAPPED){.Internal = (ULONG_PTR)NATIVE_STATUS_PENDING,
+                   .hEvent = (HANDLE)((ULONG_PTR)call->event | 1)};
+  DWORD error = native_send(call->transfer, &call->overlapped);
+  if (error != ERROR_IO_PENDING)
+    return native_outcome(error, call->overlapped.InternalHigh, true);
+  call__await(call, waiter);
+  atomic_thread_fence(memory_order_acquire);
+  return native_status_outcome(call->status.Status, call->status.Information,
+                               true);
+}
+
+static bool call__is_send(const struct call *call) {
+  return call->event && call->transfer->write &&
+         (call->transfer->file->traits & OS_TRAIT_SOCKET);
+}
+
 static struct os_result call__run(struct call *call,
                                   struct native_waiter *waiter) {
+  if (call__is_send(call))
+    return call__send(call, waiter);
   NTSTATUS status = call__begin(call);
   if (status == NATIVE_STATUS_PENDING) {
     call__await(call, waiter);
@@ -526,6 +559,27 @@ bool native_is_empty_message(const struct os_transfer *transfer,
 struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
   (void)transfer;
   return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
+struct os_result os_file_read_at(const struct os_file *file, void *buffer,
+                                 size_t length, int64_t offset) {
+  struct ovio_iovec whole = {buffer, length};
+  struct os_transfer transfer = {file, &whole, 1, offset, false};
+  return os_file_transfer_now(&transfer, NULL);
+}
+
+struct os_result os_file_write_at(const struct os_file *file, void *buffer,
+                                  size_t length, int64_t offset) {
+  struct ovio_iovec whole = {buffer, length};
+  struct os_transfer transfer = {file, &whole, 1, offset, true};
+  return os_file_transfer_now(&transfer, NULL);
+}
+
+struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
+                                     size_t length, int64_t offset) {
+  struct ovio_iovec whole = {buffer, length};
+  struct os_transfer transfer = {file, &whole, 1, offset, false};
+  return os_file_transfer_try(&transfer);
 }
 
 struct os_result os_file_sync(const struct os_file *file, bool data_only) {

@@ -12,6 +12,7 @@
 #include <winioctl.h>
 
 #include "common/memory.h"
+#include "common/path.h"
 
 static struct os_result name__answer(BOOL fine) {
   return fine ? (struct os_result){0, 0} : native_last_failure();
@@ -266,20 +267,46 @@ static struct os_result name__target(struct native_rename **out,
   return result;
 }
 
+static struct os_result name__check_directory(HANDLE handle) {
+  struct kind kind;
+  struct os_result result = name__ask(handle, &kind);
+  if (result.value == 0 && !kind.directory)
+    result.value = OVIO_ENOTDIR;
+  return result;
+}
+
 struct os_result os_name_rename(const struct os_name *from,
                                 const struct os_name *to, bool exclusive) {
   HANDLE handle;
   struct native_rename *info = NULL;
   struct os_result result = name__target(&info, to);
-  if (result.value < 0)
+  if (!info)
     return result;
   result = name__open_at(&handle, from, DELETE, false);
   if (result.value == 0) {
-    result = exclusive ? name__rename(handle, info, true)
-                       : name__replace(handle, info);
+    if (path_means_directory(to->path))
+      result = name__check_directory(handle);
+    if (result.value == 0)
+      result = exclusive ? name__rename(handle, info, true)
+                         : name__replace(handle, info);
     native.CloseHandle(handle);
   }
   memory_free(info);
+  return result;
+}
+
+/* The path of something new that is no directory. */
+static struct os_result name__new_path(wchar_t **out,
+                                       const struct os_name *name) {
+  wchar_t *path = NULL;
+  struct os_result result = name__path(&path, name);
+  if (result.value == 0 && path_means_directory(name->path) &&
+      native.GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES)
+    result = native_failure(ERROR_PATH_NOT_FOUND);
+  if (result.value == 0)
+    *out = path;
+  else
+    memory_free(path);
   return result;
 }
 
@@ -303,7 +330,7 @@ struct os_result os_name_link(const struct os_name *from,
   wchar_t *new = NULL;
   struct os_result result = name__path(&old, from);
   if (result.value == 0)
-    result = name__path(&new, to);
+    result = name__new_path(&new, to);
   if (result.value == 0)
     result = name__link(old, new);
   memory_free(old);
@@ -331,7 +358,7 @@ struct os_result os_name_symlink(const char *target, const struct os_name *name,
   wchar_t *text = NULL;
   struct os_result result = {native_wide_path(&text, target), 0};
   if (result.value == 0)
-    result = name__path(&path, name);
+    result = name__new_path(&path, name);
   if (result.value == 0)
     result =
         name__symlink(path, text, directory ? SYMBOLIC_LINK_FLAG_DIRECTORY : 0);
@@ -498,6 +525,11 @@ struct os_result os_name_set_mode(const struct os_name *name, unsigned mode) {
   result = name__make_writable(handle, (mode & 0200) != 0);
   native.CloseHandle(handle);
   return result;
+}
+
+struct os_result os_name_set_mode_of(const struct os_file *file,
+                                     unsigned mode) {
+  return name__make_writable((HANDLE)file->handle, (mode & 0200) != 0);
 }
 
 struct os_result os_name_set_times(const struct os_name *name,

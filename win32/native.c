@@ -102,6 +102,7 @@ NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(BCryptGenRandom),
     NATIVE_CALL(getsockopt),
     NATIVE_CALL(closesocket),
+    NATIVE_CALL(WSASend),
     NATIVE_CALL(WSAPoll),
 };
 

@@ -157,6 +157,8 @@ struct native_calls {
   NTSTATUS (WINAPI *BCryptGenRandom)(BCRYPT_ALG_HANDLE, PUCHAR, ULONG, ULONG);
   int (WINAPI *getsockopt)(SOCKET, int, int, char *, int *);
   int (WINAPI *closesocket)(SOCKET);
+  int (WINAPI *WSASend)(SOCKET, LPWSABUF, DWORD, LPDWORD, DWORD,
+      LPWSAOVERLAPPED, LPWSAOVERLAPPED_COMPLETION_ROUTINE);
   int (WINAPI *WSAPoll)(LPWSAPOLLFD, ULONG, INT);
 };
 /* clang-format on */

@@ -11,6 +11,7 @@
 #include <wchar.h>
 
 #include "common/memory.h"
+#include "common/path.h"
 
 enum { PATH_UNITS_MAX = 32767, PATH_UNITS_SHORT = 248 };
 
@@ -96,8 +97,13 @@ bool os_path_separates(char byte) {
   return byte == '/' || byte == '\\';
 }
 
+/* As path__is_anchored() has it: what stands before the colon need not be a
+ * letter, and may be several bytes here. */
 bool os_path_is_absolute(const char *path) {
-  return os_path_separates(path[0]) || (path[0] && path[1] == ':');
+  const char *colon = path;
+  if (os_path_separates(*path))
+    return true;
+  return *path && path__decode(&colon) < 0x10000 && *colon == ':';
 }
 
 /* ---- joining and lengthening ---- */
@@ -266,6 +272,23 @@ static int path__widen(wchar_t **out, wchar_t slash, const char *text) {
   return units;
 }
 
+/* What is there under the path, which ends in a separator, must be a directory:
+ * the separator is gone in the absolute form, and some calls overlook it. */
+static struct os_result path__check_directory(const wchar_t *path) {
+  DWORD attributes = native.GetFileAttributesW(path);
+  bool other = attributes != INVALID_FILE_ATTRIBUTES &&
+               !(attributes & FILE_ATTRIBUTE_DIRECTORY);
+  return other ? native_failure(ERROR_DIRECTORY) : (struct os_result){0, 0};
+}
+
+/* Takes the separator off, unless a root ends in it. */
+static void path__cut_end(wchar_t *path) {
+  size_t length = wcslen(path);
+  while (length > 1 && path[length - 1] == L'\\' && path[length - 2] != L':' &&
+         !(path[0] == L'\\' && path[1] == L'\\'))
+    path[--length] = 0;
+}
+
 struct os_result native_path(wchar_t **out, HANDLE dir, const char *path) {
   struct os_result result = {0, 0};
   wchar_t *wide = NULL;
@@ -273,16 +296,24 @@ struct os_result native_path(wchar_t **out, HANDLE dir, const char *path) {
   int units = path__widen(&wide, L'\\', path);
   if (units < 0)
     return (struct os_result){units, 0};
+  bool is_device = wcsncmp(wide, L"\\\\.\\", 4) == 0; /* a pipe, e.g. */
   if (dir && !path__is_anchored(wide) && !path__is_device(wide))
     result = path__join(&other, dir, wide);
   else if (path__is_long(wide, units))
     result = path__lengthen(&other, wide);
   if (result.value == 0 && !other) {
-    *out = wide;
-    return result;
+    other = wide;
+    wide = NULL;
+  }
+  if (result.value == 0 && path_means_directory(path) && !is_device) {
+    path__cut_end(other);
+    result = path__check_directory(other);
   }
   memory_free(wide);
-  *out = other;
+  if (result.value < 0)
+    memory_free(other);
+  else
+    *out = other;
   return result;
 }
 

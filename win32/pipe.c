@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pipes: CreateNamedPipeW.
- * *
+ *
  * CreatePipe makes synchronous ends only. So the pipe between two ends of ours
  * is a named one, with a name that nobody can guess, one instance, and no
  * clients from the network. Should somebody be faster, CreateFileW fails.
@@ -18,13 +18,19 @@
 
 #include "common/memory.h"
 
-enum { PIPE_ROOM = 65536, PIPE_NAME_MAX = 64, PIPE_PATH_MAX = 768 };
+enum {
+  PIPE_ROOM = 65536,
+  PIPE_NAME_MAX = 64,
+  PIPE_PATH_MAX = 768,
+  PIPE_UNITS_MAX = 256 /* MS: Pipe Names */
+};
 
 static int pipe__name(wchar_t *name) {
   uint64_t random[2];
   int error = os_random(random, sizeof random);
-  swprintf(name, PIPE_NAME_MAX, L"\\\\.\\pipe\\LOCAL\\ovio-%016llx%016llx",
-           (unsigned long long)random[0], (unsigned long long)random[1]);
+  (void)swprintf(name, PIPE_NAME_MAX,
+                 L"\\\\.\\pipe\\LOCAL\\ovio-%016llx%016llx",
+                 (unsigned long long)random[0], (unsigned long long)random[1]);
   return error;
 }
 
@@ -98,13 +104,21 @@ static struct os_result pipe__path(wchar_t **out, const char *name) {
   char path[PIPE_PATH_MAX];
   size_t length = strlen(name);
   bool plain = !strpbrk(name, "/\\");
+  if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    return (struct os_result){OVIO_EINVAL, 0};
   if (!plain && _strnicmp(name, folder, prefix) != 0)
     return (struct os_result){OVIO_EINVAL, 0};
   if (length >= sizeof path - prefix)
     return (struct os_result){OVIO_ENAMETOOLONG, 0};
   memcpy(path, folder, prefix);
   memcpy(path + (plain ? prefix : 0), name, length + 1);
-  return native_path(out, NULL, path);
+  struct os_result result = native_path(out, NULL, path);
+  if (result.value == 0 && wcslen(*out) > PIPE_UNITS_MAX) {
+    memory_free(*out);
+    *out = NULL;
+    result.value = OVIO_ENAMETOOLONG;
+  }
+  return result;
 }
 
 /* An access list for the user of this process, and what it is made of. */

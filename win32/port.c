@@ -84,14 +84,14 @@ static struct os_io *port__find(struct os_port *port,
 
 /* ---- create, destroy ---- */
 
-int os_port_create(struct os_port **out, unsigned engine) {
+int os_port_create(struct os_port **out, unsigned engine, unsigned threads) {
   if (engine != OVIO_ENGINE_DEFAULT && engine != OVIO_ENGINE_IOCP)
     return OVIO_ENOTSUP;
   struct os_port *port = memory_allocate(sizeof *port);
   if (!port)
     return OVIO_ENOMEM;
   port->handle =
-      native.CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
+      native.CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, threads);
   if (!port->handle) {
     DWORD error = GetLastError();
     memory_free(port);
@@ -152,9 +152,11 @@ static void port__set_offset(OVERLAPPED *overlapped, int64_t offset) {
   overlapped->OffsetHigh = (DWORD)(bits >> 32);
 }
 
-/* Leaves GetLastError() as WriteFile did; the io may be gone after that. */
+/* Leaves GetLastError() as the call did; the io may be gone after that. */
 static BOOL port__write(const struct os_transfer *transfer,
                         OVERLAPPED *overlapped) {
+  if (transfer->file->traits & OS_TRAIT_SOCKET)
+    return native_send(transfer, overlapped) == NO_ERROR;
   bool append = native_append_begin(transfer);
   BOOL fine =
       native.WriteFile((HANDLE)transfer->file->handle, transfer->iov->iov_base,
@@ -331,8 +333,22 @@ static int64_t port__due_ns(int64_t timeout_ns) {
   return timeout_ns < INT64_MAX - now_ns ? now_ns + timeout_ns : INT64_MAX;
 }
 
+/* NO_ERROR, or GetLastError()'s. */
+static DWORD port__take(struct os_port *port, OVERLAPPED_ENTRY *entries,
+                        ULONG room, ULONG *taken, DWORD time_ms,
+                        const struct os_pause *pause) {
+  if (pause)
+    pause->begin(pause->argument);
+  BOOL fine = native.GetQueuedCompletionStatusEx(port->handle, entries, room,
+                                                 taken, time_ms, FALSE);
+  DWORD error = fine ? (DWORD)NO_ERROR : GetLastError();
+  if (pause)
+    pause->end(pause->argument);
+  return error;
+}
+
 int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
-                 size_t max, size_t *count) {
+                 size_t max, size_t *count, const struct os_pause *pause) {
   OVERLAPPED_ENTRY entries[BATCH_MAX];
   ULONG room = max < BATCH_MAX ? (ULONG)max : BATCH_MAX;
   int64_t due_ns = port__due_ns(timeout_ns);
@@ -340,12 +356,11 @@ int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
   DWORD left_ms = port__timeout_ms(timeout_ns, due_ns);
   for (;;) {
     ULONG taken = 0;
-    if (native.GetQueuedCompletionStatusEx(port->handle, entries, room, &taken,
-                                           left_ms, FALSE)) {
+    DWORD error = port__take(port, entries, room, &taken, left_ms, pause);
+    if (error == NO_ERROR) {
       *count = port__dispatch(port, entries, taken, done);
       return 0;
     }
-    DWORD error = GetLastError();
     if (error != WAIT_TIMEOUT)
       return os_error_map(error);
     /* It may come back early (libuv core.c); then the rest is waited for. */

@@ -63,6 +63,10 @@ bool native_is_empty_message(const struct os_transfer *transfer,
 bool native_append_begin(const struct os_transfer *transfer);
 void native_append_end(bool begun);
 
+/* Writes to a socket which is overlapped; GetLastError()'s number. WriteFile
+ * would do on Windows; Wine never sends what it could not send at once. */
+DWORD native_send(const struct os_transfer *transfer, OVERLAPPED *overlapped);
+
 /* A manual-reset event for one synchronous call, or NULL. */
 HANDLE native_event_take(void);
 void native_event_give(HANDLE event);

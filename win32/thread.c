@@ -172,34 +172,38 @@ void os_sleep_ns(uint64_t duration_ns) {
 _Static_assert(sizeof(struct native_waiter) <= sizeof(struct os_waiter),
                "os_waiter");
 
+static struct native_waiter *waiter__inside(struct os_waiter *waiter) {
+  return (struct native_waiter *)(void *)waiter->words;
+}
+
 struct native_waiter *native_waiter_of(struct os_waiter *waiter) {
-  return waiter ? (struct native_waiter *)(void *)waiter->words : NULL;
+  return waiter ? waiter__inside(waiter) : NULL;
 }
 
 int os_waiter_init(struct os_waiter *os_waiter) {
-  struct native_waiter *waiter = native_waiter_of(os_waiter);
+  struct native_waiter *waiter = waiter__inside(os_waiter);
   waiter->thread = NULL;
   waiter->event = native.CreateEventW(NULL, TRUE, FALSE, NULL);
   return waiter->event ? 0 : os_error_map(GetLastError());
 }
 
 void os_waiter_destroy(struct os_waiter *os_waiter) {
-  native.CloseHandle(native_waiter_of(os_waiter)->event);
+  native.CloseHandle(waiter__inside(os_waiter)->event);
 }
 
 /* CreateThread's handle may do all, also THREAD_TERMINATE, which is what
  * CancelSynchronousIo asks for (MS). */
 void os_waiter_attach(struct os_waiter *waiter,
                       const struct os_thread *thread) {
-  native_waiter_of(waiter)->thread = (HANDLE)(uintptr_t)thread->words[0];
+  waiter__inside(waiter)->thread = (HANDLE)(uintptr_t)thread->words[0];
 }
 
 void os_waiter_interrupt(struct os_waiter *os_waiter) {
-  struct native_waiter *waiter = native_waiter_of(os_waiter);
+  struct native_waiter *waiter = waiter__inside(os_waiter);
   SetEvent(waiter->event);
   native.CancelSynchronousIo(waiter->thread); /* ERROR_NOT_FOUND: not yet */
 }
 
 void os_waiter_reset(struct os_waiter *os_waiter) {
-  ResetEvent(native_waiter_of(os_waiter)->event);
+  ResetEvent(waiter__inside(os_waiter)->event);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A system in memory: the third implementer of common/os.h.
  *
- * One real thread. What common/ starts as threads are contexts which run in
- * slices, while the loop waits, and wherever a lock is taken. Which one, and
- * for how long, is the generator's choice, as is all that this system may do
- * as it likes: when an operation ends, how much of it, and with which error,
- * what a cancel still finds, which wake-up has no cause. So a seed is a run.
+ * One real thread. What common/ starts as threads, workers and a loop's own,
+ * are contexts which run in slices, while somebody waits, and wherever a lock
+ * is taken. Which one, and for how long, is the generator's choice, as is all
+ * that this system may do as it likes: when an operation ends, how much of it,
+ * and with which error, what a cancel still finds, which wake-up has no cause.
+ * So a seed is a run.
  *
  * Time stands still, save where somebody waits for it.
  *
@@ -68,10 +69,26 @@ struct os_result fake_attempt(const struct os_transfer *transfer);
 /* Runs a slice of one of the threads; false: none could do anything. */
 bool fake_run_threads(void);
 bool fake_on_thread(void);
+/* One that is no loop's. */
+bool fake_on_worker(void);
+/* Waits end for no reason in this run. */
+bool fake_is_restless(void);
+/* Lets somebody else run. */
+void fake_slice(void);
 /* Ends a slice. `idle`: nothing has come of it. */
 void fake_pause(bool idle);
+/* Lets others go on, and time if nobody can; begin with a zeroed one. */
+struct fake_wait {
+  unsigned rounds;
+  unsigned still;
+};
+void fake_wait(struct fake_wait *wait, const char *where);
 /* Lets time pass. */
 void fake_advance(int64_t to_ns);
+/* Called before time passes because nobody has anything to do; or NULL. */
+extern void (*fake_before_time)(int64_t to_ns);
+/* When the port has something to do, if anybody waits there; else INT64_MAX. */
+int64_t fake_port_next_ns(void);
 bool fake_waiter_is_raised(struct os_waiter *waiter);
 
 /* Says so and stops the process. */

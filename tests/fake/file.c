@@ -231,7 +231,7 @@ struct os_result os_file_transfer_now(const struct os_transfer *transfer,
                                       struct os_waiter *waiter) {
   if (fake_on_thread())
     fake_pause(false);
-  for (;;) {
+  for (struct fake_wait wait = {0};;) {
     if (waiter && fake_waiter_is_raised(waiter) && fake_chance(50))
       return (struct os_result){OVIO_ECANCELED, 0};
     struct os_result result = fake_attempt(transfer);
@@ -239,8 +239,8 @@ struct os_result os_file_transfer_now(const struct os_transfer *transfer,
       return result;
     if (waiter && fake_waiter_is_raised(waiter))
       return (struct os_result){OVIO_ECANCELED, 0};
-    CHECK(fake_on_thread()); /* the loop's thread must not wait */
-    fake_pause(true);
+    CHECK(fake_on_worker()); /* a loop's thread must not wait */
+    fake_wait(&wait, "os_file_transfer_now");
   }
 }
 
@@ -252,6 +252,37 @@ struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
   return fake_attempt(transfer);
 }
 
+static struct os_result file__at(const struct os_file *file, void *buffer,
+                                 size_t length, int64_t offset, bool write) {
+  const struct ovio_iovec part = {.iov_base = buffer, .iov_len = length};
+  const struct os_transfer transfer = {file, &part, 1, offset, write};
+  CHECK(fake_handle_of(file)->disk && offset >= 0);
+  if (fake_on_thread())
+    fake_pause(false);
+  if (fake_chance(5))
+    return (struct os_result){OS_AGAIN, 0};
+  return fake_attempt(&transfer);
+}
+
+struct os_result os_file_read_at(const struct os_file *file, void *buffer,
+                                 size_t length, int64_t offset) {
+  return file__at(file, buffer, length, offset, false);
+}
+
+struct os_result os_file_write_at(const struct os_file *file, void *buffer,
+                                  size_t length, int64_t offset) {
+  return file__at(file, buffer, length, offset, true);
+}
+
+struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
+                                     size_t length, int64_t offset) {
+  if (fake_chance(40))
+    return (struct os_result){OVIO_EWOULDBLOCK, 0};
+  if (fake_chance(2))
+    return (struct os_result){OVIO_ENOTSUP, 0};
+  return file__at(file, buffer, length, offset, false);
+}
+
 /* ---- the small calls ---- */
 
 static struct os_result file__small(const struct os_file *file) {
@@ -259,7 +290,7 @@ static struct os_result file__small(const struct os_file *file) {
   if (fake_on_thread())
     fake_pause(false);
   CHECK(handle->open);
-  if (fake_on_thread() && fake_chance(3))
+  if (fake_on_worker() && fake_chance(3))
     return file__fault(handle, OVIO_EIO);
   return (struct os_result){0, 0};
 }

@@ -9,23 +9,34 @@
 
 #include "common/memory.h"
 
-enum { PENDING_MAX = 1024, WAITS_MAX = 4000000 };
+enum { PENDING_MAX = 1024, ASKS_MAX = 4000000 };
 
 struct os_port {
   struct os_io *pending[PENDING_MAX];
   unsigned count;
   bool woken;
-  unsigned long waits;
+  unsigned threads;
+  bool asked;       /* somebody is in os_port_wait() */
+  bool waits;       /* and waits */
+  int64_t until_ns; /* until then */
+  unsigned long asks;
 };
 
-int os_port_create(struct os_port **port, unsigned engine) {
+static struct os_port *port__one; /* a run has one loop */
+
+int os_port_create(struct os_port **port, unsigned engine, unsigned threads) {
   (void)engine;
   *port = memory_allocate(sizeof **port);
-  return *port ? 0 : OVIO_ENOMEM;
+  if (!*port)
+    return OVIO_ENOMEM;
+  (*port)->threads = threads;
+  port__one = *port;
+  return 0;
 }
 
 void os_port_destroy(struct os_port *port) {
-  CHECK(port->count == 0);
+  CHECK(port->count == 0 && !port->asked);
+  port__one = NULL;
   memory_free(port);
 }
 
@@ -144,9 +155,11 @@ static size_t port__collect(struct os_port *port, struct os_io **done,
   return count;
 }
 
-/* When something may happen next, up to `limit_ns`. */
-static int64_t port__next_ns(const struct os_port *port, int64_t limit_ns) {
-  int64_t next = limit_ns;
+int64_t fake_port_next_ns(void) {
+  const struct os_port *port = port__one;
+  if (!port || !port->waits)
+    return INT64_MAX;
+  int64_t next = port->until_ns;
   for (unsigned at = 0; at < port->count; at++) {
     int64_t due = (int64_t)port->pending[at]->native[0];
     if (due > os_clock_ns() && due < next)
@@ -155,27 +168,43 @@ static int64_t port__next_ns(const struct os_port *port, int64_t limit_ns) {
   return next;
 }
 
-int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
-                 size_t max, size_t *count) {
-  int64_t until = timeout_ns < 0 ? INT64_MAX : os_clock_ns() + timeout_ns;
-  unsigned still = 0;
-  *count = 0;
-  CHECK(!fake_on_thread());
-  if (++port->waits > WAITS_MAX)
-    fake_hang("os_port_wait, again and again");
+/* What is done comes out; or a wake-up, the time, nothing at all. */
+static size_t port__wait(struct os_port *port, struct os_io **done,
+                         size_t max) {
+  struct fake_wait wait = {0};
+  size_t count = 0;
   for (;;) {
-    bool moved = fake_run_threads();
-    *count = port__collect(port, done, max);
-    if (*count || port->woken || os_clock_ns() >= until || fake_chance(2))
+    count = port__collect(port, done, max);
+    if (count || port->woken || os_clock_ns() >= port->until_ns)
       break;
-    int64_t next = port__next_ns(port, until);
-    if (next < INT64_MAX && (!moved || fake_chance(20)))
-      fake_advance(next);
-    still = moved ? 0 : still + 1;
-    if (next == INT64_MAX && still > 1000)
-      fake_hang("os_port_wait");
+    if (fake_is_restless() && fake_chance(2))
+      break;
+    int64_t next = fake_port_next_ns();
+    if (port->threads == 1 && next < INT64_MAX && fake_chance(20))
+      fake_advance(next); /* though others have something to do */
+    fake_wait(&wait, "os_port_wait");
   }
+  return count;
+}
+
+int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
+                 size_t max, size_t *count, const struct os_pause *pause) {
+  CHECK(!port->asked && os_local_get(OS_LOCAL_RUNNER));
+  CHECK(pause ? port->threads > 1 : port->threads == 1 || timeout_ns == 0);
+  if (++port->asks > ASKS_MAX)
+    fake_hang("os_port_wait, again and again");
+  port->asked = true;
+  if (pause)
+    pause->begin(pause->argument);
+  port->until_ns = timeout_ns < 0 ? INT64_MAX : os_clock_ns() + timeout_ns;
+  port->waits = true;
+  fake_slice();
+  *count = port__wait(port, done, max);
+  port->waits = false;
   port->woken = false;
+  if (pause)
+    pause->end(pause->argument);
+  port->asked = false;
   return 0;
 }
 

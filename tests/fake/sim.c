@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/loop.h"
 #include "common/memory.h"
+#include "common/timer.h"
 
 enum {
   STEPS_MAX = 4096,
@@ -29,12 +31,14 @@ struct plan {
 };
 
 struct ovio_loop *sim_loop;
+unsigned sim_threads;
 
 static const struct sim *sim__now;
 static const struct plan *sim__plan;
 static struct ovio_op sim__driver;
 static unsigned sim__at;
 static unsigned sim__ends;
+static struct os_lock sim__lock;
 static uint64_t sim__state;
 static bool sim__loud;
 static bool sim__shrinking;
@@ -72,23 +76,49 @@ bool sim_take_step(void) {
   return !sim__plan->left_out[at];
 }
 
+void sim_enter(void) {
+  if (sim_threads > 1)
+    os_lock_acquire(&sim__lock);
+}
+
+void sim_leave(void) {
+  if (sim_threads > 1)
+    os_lock_release(&sim__lock);
+}
+
 /* ---- an episode ---- */
 
-static void sim__on_drive(struct ovio_op *op, int64_t result) {
-  CHECK(result == 0 || result == OVIO_ECANCELED);
+/* All threads wait: nobody may wait for longer than to the next timer. */
+static void sim__before_time(int64_t to_ns) {
+  const struct loop *loop = (const struct loop *)sim_loop;
+  if (loop && loop->timers.first)
+    CHECK(to_ns <= loop->timers.first->due_ns);
+}
+
+/* false: the episode is over. */
+static bool sim__drive(void) {
   for (uint64_t left = 1 + fake_random() % 4; left > 0; left--) {
     if (sim_take_step())
       sim__now->step();
   }
-  if (sim_is_ending()) {
-    if (sim__now->is_over())
-      return;
-    if (++sim__ends > ENDS_MAX)
-      fake_hang("the end of the episode");
-    sim__now->finish();
-  }
-  CHECK(ovio_start_sleep(sim_loop, op, fake_random() % 500000, sim__on_drive) ==
-        0);
+  if (!sim_is_ending())
+    return true;
+  if (sim__now->is_over())
+    return false;
+  if (++sim__ends > ENDS_MAX)
+    fake_hang("the end of the episode");
+  sim__now->finish();
+  return true;
+}
+
+static void sim__on_drive(struct ovio_op *op, int64_t result) {
+  CHECK(result == 0 || result == OVIO_ECANCELED);
+  sim_enter();
+  bool goes_on = sim__drive();
+  sim_leave();
+  if (goes_on)
+    CHECK(ovio_start_sleep(sim_loop, op, fake_random() % 500000,
+                           sim__on_drive) == 0);
 }
 
 static void sim__episode(const struct sim *sim, const struct plan *plan) {
@@ -101,12 +131,16 @@ static void sim__episode(const struct sim *sim, const struct plan *plan) {
   options.max_workers = 1 + (unsigned)(fake_random() % 8);
   options.budget = 1 + (unsigned)(fake_random() % 8);
   options.stack_length = 64 * 1024;
+  options.threads = sim_threads = 1 + (unsigned)(fake_random() % 4);
+  os_lock_init(&sim__lock);
   if (fake_chance(50))
     options.max_transfer = 1 + (size_t)(fake_random() % 9000);
   CHECK(ovio_loop_create(&sim_loop, &options) == 0);
   sim->begin();
   CHECK(ovio_post(sim_loop, &sim__driver, sim__on_drive) == 0);
+  fake_before_time = sim__before_time;
   CHECK(ovio_loop_run(sim_loop) == 0);
+  fake_before_time = NULL;
   sim->check();
   CHECK(ovio_loop_destroy(sim_loop) == 0);
   CHECK(fake_is_empty());

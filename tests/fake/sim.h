@@ -26,6 +26,12 @@ struct sim {
 int sim_main(int argc, char **argv, const struct sim *sim);
 
 extern struct ovio_loop *sim_loop;
+extern unsigned sim_threads; /* of the loop */
+
+/* A callback that uses what others use, also on other threads of the loop. The
+ * steps are in there, too. */
+void sim_enter(void);
+void sim_leave(void);
 
 /* The step's numbers: below `limit`. */
 uint64_t sim_below(uint64_t limit);

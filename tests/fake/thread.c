@@ -1,33 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /* The generator, time, locks, and threads that are contexts of one thread.
  *
- * `thread__now` is who runs: NULL is the real thread, whatever stack it is on.
- * A slice ends in fake_pause(), on the thread's own stack. A thread may stop
- * there with a lock; whoever wants that then runs it until it is free. */
+ * `thread__now` is who runs: NULL is the real thread. A slice ends in
+ * fake_pause(), on whatever stack the thread is on: its own or, if it is a
+ * loop's, a task's. A thread may stop there with a lock.
+ *
+ * Who waits says whether it has found anything to do since it stopped last.
+ * When all of them have not, time goes on to the next thing that somebody waits
+ * for; if there is none, nobody ever goes on. */
 #include "tests/fake/fake.h"
 
-#include "common/memory.h"
-
 struct thread {
-  struct os_context context;
+  struct os_context context; /* first: os_context_create() */
+  struct os_context *at;     /* where it stopped */
   void (*body)(void *argument);
   void *argument;
   void *locals[OS_LOCAL_COUNT];
   const struct os_cond *cond; /* what it waits for */
+  int64_t due_ns;             /* sleeps until then; 0: it does not */
   bool idle;
   bool ended;
 };
 
-enum { THREADS_MAX = 128, IDLE_ROUNDS = 1000000, STACK = 128 * 1024 };
+enum { THREADS_MAX = 128, IDLE_ROUNDS = 1000, STACK = 128 * 1024 };
 
 static struct thread *thread__all[THREADS_MAX];
 static unsigned thread__count;
 static struct thread *thread__now;
 static struct thread thread__real;
 static struct os_context thread__home;
+static struct os_stacks thread__stacks; /* while there are threads */
+static unsigned thread__stacks_used;
 static uint64_t thread__random;
 static int64_t thread__clock_ns;
 static bool thread__restless; /* waits end for no reason */
+void (*fake_before_time)(int64_t to_ns);
 
 /* ---- the generator: splitmix64, by Vigna ---- */
 
@@ -55,6 +62,10 @@ void fake_reset(uint64_t seed) {
   fake_file_reset();
 }
 
+bool fake_is_restless(void) {
+  return thread__restless;
+}
+
 bool fake_is_empty(void) {
   return thread__count == 0 && fake_file_is_empty();
 }
@@ -69,23 +80,30 @@ bool fake_on_thread(void) {
   return thread__now != NULL;
 }
 
+bool fake_on_worker(void) {
+  return thread__now && !thread__now->locals[OS_LOCAL_RUNNER];
+}
+
 static struct thread *thread__self(void) {
   return thread__now ? thread__now : &thread__real;
 }
 
 static void thread__run(struct thread *thread) {
   CHECK(!thread__now && !thread->ended);
-  os_context_enter(&thread__home);
+  (void)os_context_enter(&thread__home);
   thread__now = thread;
   thread->idle = false;
-  os_context_switch(&thread__home, &thread->context);
+  os_context_switch(&thread__home, thread->at);
   thread__now = NULL;
 }
 
 void fake_pause(bool idle) {
   struct thread *self = thread__now;
+  struct os_context here;
+  (void)os_context_enter(&here);
   self->idle = idle;
-  os_context_switch(&self->context, &thread__home);
+  self->at = &here;
+  os_context_switch(&here, &thread__home);
 }
 
 static bool thread__can_run(struct thread *thread) {
@@ -107,6 +125,60 @@ bool fake_run_threads(void) {
   return moved;
 }
 
+/* ---- time ---- */
+
+void fake_advance(int64_t to_ns) {
+  if (to_ns > thread__clock_ns)
+    thread__clock_ns = to_ns;
+}
+
+int64_t os_clock_ns(void) {
+  return thread__clock_ns;
+}
+
+static int64_t thread__next_ns(void) {
+  int64_t next = fake_port_next_ns();
+  for (unsigned at = 0; at < thread__count; at++) {
+    int64_t due = thread__all[at]->due_ns;
+    if (due && due < next)
+      next = due;
+  }
+  if (thread__real.due_ns && thread__real.due_ns < next)
+    next = thread__real.due_ns;
+  return next;
+}
+
+/* The real thread waits, too. */
+static unsigned thread__wait_real(unsigned still, const char *where) {
+  if (fake_run_threads())
+    return 0;
+  int64_t next = thread__next_ns();
+  if (next == INT64_MAX && still > IDLE_ROUNDS)
+    fake_hang(where);
+  if (next == INT64_MAX)
+    return still + 1;
+  if (fake_before_time)
+    fake_before_time(next);
+  fake_advance(next);
+  return 0;
+}
+
+void fake_wait(struct fake_wait *wait, const char *where) {
+  if (thread__now)
+    fake_pause(wait->rounds++ > 0);
+  else
+    wait->still = thread__wait_real(wait->still, where);
+}
+
+void os_sleep_ns(uint64_t duration_ns) {
+  struct thread *self = thread__self();
+  struct fake_wait wait = {0};
+  self->due_ns = thread__clock_ns + (int64_t)duration_ns;
+  while (thread__clock_ns < self->due_ns)
+    fake_wait(&wait, "os_sleep_ns");
+  self->due_ns = 0;
+}
+
 static void thread__sometimes(unsigned percent) {
   if (thread__count == 0 || !fake_chance(percent))
     return;
@@ -114,6 +186,10 @@ static void thread__sometimes(unsigned percent) {
     fake_pause(false);
   else
     (void)fake_run_threads();
+}
+
+void fake_slice(void) {
+  thread__sometimes(100);
 }
 
 /* ---- locks: words[0] is who has it ---- */
@@ -127,14 +203,11 @@ void os_lock_destroy(struct os_lock *lock) {
 }
 
 void os_lock_acquire(struct os_lock *lock) {
+  struct fake_wait wait = {0};
   thread__sometimes(10);
   CHECK(lock->words[0] != (uintptr_t)thread__self());
-  while (lock->words[0]) {
-    if (thread__now)
-      fake_pause(true);
-    else
-      thread__run((struct thread *)(uintptr_t)lock->words[0]);
-  }
+  while (lock->words[0])
+    fake_wait(&wait, "os_lock_acquire");
   lock->words[0] = (uintptr_t)thread__self();
 }
 
@@ -153,36 +226,42 @@ void os_cond_destroy(struct os_cond *cond) {
 
 void os_cond_wait(struct os_cond *cond, struct os_lock *lock) {
   struct thread *self = thread__self();
+  struct fake_wait wait = {0};
   cond->words[0]++;
   self->cond = cond;
   os_lock_release(lock);
-  for (unsigned round = 0; self->cond; round++) {
-    if (thread__now)
-      fake_pause(true);
-    else if (!fake_run_threads() && round > IDLE_ROUNDS)
-      fake_hang("os_cond_wait");
+  while (self->cond) {
+    fake_wait(&wait, "os_cond_wait");
+    if (!thread__now && fake_is_restless() && fake_chance(1))
+      self->cond = NULL;
   }
   cond->words[0]--;
   os_lock_acquire(lock);
 }
 
+/* Number thread__count is the real thread. */
 void os_cond_signal(struct os_cond *cond) {
   unsigned first = (unsigned)(fake_random() % (thread__count + 1));
-  for (unsigned at = 0; at < thread__count; at++) {
-    struct thread *thread = thread__all[(first + at) % thread__count];
+  for (unsigned left = 0; left <= thread__count; left++) {
+    unsigned at = (first + left) % (thread__count + 1);
+    struct thread *thread =
+        at < thread__count ? thread__all[at] : &thread__real;
     if (thread->cond == cond) {
       thread->cond = NULL;
       return;
     }
   }
-  if (thread__real.cond == cond)
-    thread__real.cond = NULL;
 }
 
 /* ---- threads ---- */
 
-static void thread__main(void *argument) {
-  struct thread *thread = argument;
+static void thread__let_go_of_stack(void) {
+  if (--thread__stacks_used == 0)
+    os_stacks_destroy(&thread__stacks);
+}
+
+static void thread__main(struct os_context *context) {
+  struct thread *thread = (struct thread *)context;
   thread->body(thread->argument);
   thread->ended = true;
   fake_pause(false);
@@ -190,18 +269,21 @@ static void thread__main(void *argument) {
 
 int os_thread_start(struct os_thread *out, void (*body)(void *argument),
                     void *argument) {
+  struct os_context *context;
   if (thread__count == THREADS_MAX || fake_chance(5))
     return OVIO_ENOMEM;
-  struct thread *thread = memory_allocate(sizeof *thread);
-  if (!thread)
-    return OVIO_ENOMEM;
-  thread->body = body;
-  thread->argument = argument;
-  int error = os_context_create(&thread->context, STACK, thread__main, thread);
+  if (thread__stacks_used++ == 0)
+    os_stacks_init(&thread__stacks, STACK);
+  int error = os_context_create(&context, &thread__stacks,
+                                sizeof(struct thread), thread__main);
   if (error) {
-    memory_free(thread);
+    thread__let_go_of_stack();
     return error;
   }
+  struct thread *thread = (struct thread *)context;
+  thread->at = context;
+  thread->body = body;
+  thread->argument = argument;
   thread__all[thread__count++] = thread;
   out->words[0] = (uintptr_t)thread;
   return 0;
@@ -209,16 +291,15 @@ int os_thread_start(struct os_thread *out, void (*body)(void *argument),
 
 void os_thread_join(struct os_thread *joined) {
   struct thread *thread = (struct thread *)(uintptr_t)joined->words[0];
-  for (unsigned round = 0; !thread->ended; round++) {
-    if (!fake_run_threads() && round > IDLE_ROUNDS)
-      fake_hang("os_thread_join");
-  }
+  struct fake_wait wait = {0};
+  while (!thread->ended)
+    fake_wait(&wait, "os_thread_join");
   unsigned at = 0;
   while (thread__all[at] != thread)
     at++;
   thread__all[at] = thread__all[--thread__count];
   os_context_destroy(&thread->context);
-  memory_free(thread);
+  thread__let_go_of_stack();
 }
 
 void os_thread_yield(void) {
@@ -231,22 +312,6 @@ void *os_local_get(enum os_local slot) {
 
 void os_local_set(enum os_local slot, void *value) {
   thread__self()->locals[slot] = value;
-}
-
-/* ---- time ---- */
-
-void fake_advance(int64_t to_ns) {
-  if (to_ns > thread__clock_ns)
-    thread__clock_ns = to_ns;
-}
-
-int64_t os_clock_ns(void) {
-  return thread__clock_ns;
-}
-
-void os_sleep_ns(uint64_t duration_ns) {
-  fake_advance(thread__clock_ns + (int64_t)duration_ns);
-  thread__sometimes(100);
 }
 
 /* ---- waiters: words[0] is the interruption ---- */
