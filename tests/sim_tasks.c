@@ -247,6 +247,7 @@ static void tasks__body(void *argument) {
   for (unsigned left = 20; left > 0 && !tasks__closing; left--) {
     if (sim_take_step())
       tasks__act(actor);
+    sim_compute();
     tasks__check_latch(actor);
     if (actor->cancelled)
       break;
@@ -271,10 +272,15 @@ static void tasks__spawn(void) {
   actor->due_ns = 0;
   actor->group = group;
   tasks__members[group]++;
-  CHECK(ovio_group_spawn(&tasks__groups[group], sim_loop, tasks__body, actor) ==
-        0);
-  if (actor->life == life && actor->alive)
+  int error =
+      ovio_group_spawn(&tasks__groups[group], sim_loop, tasks__body, actor);
+  CHECK(error == 0 || error == OVIO_ENOMEM);
+  if (error) {
+    tasks__members[group]--;
+    actor->alive = false;
+  } else if (actor->life == life && actor->alive) {
     actor->joined = true;
+  }
 }
 
 static void tasks__step(void) {
@@ -296,7 +302,7 @@ static void tasks__close_all(void *argument) {
     CHECK(ovio_close(&tasks__pipe[end]) != OVIO_EBADF);
   for (unsigned group = 0; group < GROUPS; group++) {
     CHECK(ovio_group_wait(&tasks__groups[group]) == 0);
-    CHECK(tasks__members[group] == 0);
+    CHECK(tasks__members[group] == 0 || sim_threads > 1);
   }
   for (unsigned at = 0; at < SHARED; at++)
     CHECK(ovio_close(&tasks__files[at]) != OVIO_EBADF);
@@ -328,8 +334,7 @@ static void tasks__begin(void) {
 
 static void tasks__finish(void) {
   if (!tasks__closing)
-    CHECK(ovio_spawn(sim_loop, tasks__close_all, NULL) == 0);
-  tasks__closing = true;
+    tasks__closing = ovio_spawn(sim_loop, tasks__close_all, NULL) == 0;
 }
 
 static bool tasks__is_over(void) {
@@ -339,6 +344,8 @@ static bool tasks__is_over(void) {
 static void tasks__check(void) {
   for (unsigned at = 0; at < TASKS; at++)
     CHECK(!tasks__all[at].alive);
+  for (unsigned group = 0; group < GROUPS; group++)
+    CHECK(tasks__members[group] == 0);
   CHECK(tasks__read <= tasks__written);
 }
 

@@ -89,6 +89,7 @@ void fake_advance(int64_t to_ns);
 extern void (*fake_before_time)(int64_t to_ns);
 /* When the port has something to do, if anybody waits there; else INT64_MAX. */
 int64_t fake_port_next_ns(void);
+bool fake_port_is_waited_at(void);
 bool fake_waiter_is_raised(struct os_waiter *waiter);
 
 /* Says so and stops the process. */

@@ -155,6 +155,10 @@ static size_t port__collect(struct os_port *port, struct os_io **done,
   return count;
 }
 
+bool fake_port_is_waited_at(void) {
+  return port__one && port__one->waits;
+}
+
 int64_t fake_port_next_ns(void) {
   const struct os_port *port = port__one;
   if (!port || !port->waits)

@@ -40,6 +40,7 @@ static unsigned sim__at;
 static unsigned sim__ends;
 static struct os_lock sim__lock;
 static uint64_t sim__state;
+static bool sim__is_poor; /* allocations fail */
 static bool sim__loud;
 static bool sim__shrinking;
 
@@ -77,26 +78,73 @@ bool sim_take_step(void) {
 }
 
 void sim_enter(void) {
-  if (sim_threads > 1)
-    os_lock_acquire(&sim__lock);
+  os_lock_acquire(&sim__lock);
 }
 
 void sim_leave(void) {
-  if (sim_threads > 1)
-    os_lock_release(&sim__lock);
+  os_lock_release(&sim__lock);
 }
 
 /* ---- an episode ---- */
 
-/* All threads wait: nobody may wait for longer than to the next timer. */
+void sim_compute(void) {
+  if (fake_chance(10))
+    os_sleep_ns(fake_random() % 1000000);
+}
+
+bool sim_is_plain(void) {
+  return !runner_current();
+}
+
+/* All threads wait. If one of the loop's is free, it does so at the port, for
+ * no longer than to the next timer, and there is nothing else to do. */
 static void sim__before_time(int64_t to_ns) {
-  const struct loop *loop = (const struct loop *)sim_loop;
-  if (loop && loop->timers.first)
+  struct loop *loop = (struct loop *)sim_loop;
+  if (!fake_port_is_waited_at() && loop->baton.idle == 0)
+    return;
+  CHECK(fake_port_is_waited_at());
+  CHECK(!loop->ready.head && !loop->turn.head);
+  CHECK(inbox_is_empty(&loop->inbox));
+  if (loop->timers.first)
     CHECK(to_ns <= loop->timers.first->due_ns);
+}
+
+/* ---- the plain thread ---- */
+
+static void sim__be_plain(void *argument) {
+  bool goes_on = true;
+  (void)argument;
+  while (goes_on) {
+    os_sleep_ns(fake_random() % 1000000);
+    sim_enter();
+    if (sim_take_step())
+      sim__now->step();
+    goes_on = !sim_is_ending();
+    sim_leave();
+  }
+  ovio_loop_unhold(sim_loop);
+}
+
+static void sim__run(void) {
+  struct os_thread plain;
+  bool is_there = fake_chance(50);
+  if (is_there) {
+    ovio_loop_hold(sim_loop);
+    is_there = os_thread_start(&plain, sim__be_plain, NULL) == 0;
+    if (!is_there)
+      ovio_loop_unhold(sim_loop);
+  }
+  fake_before_time = sim__before_time;
+  CHECK(ovio_loop_run(sim_loop) == 0);
+  fake_before_time = NULL;
+  if (is_there)
+    os_thread_join(&plain);
 }
 
 /* false: the episode is over. */
 static bool sim__drive(void) {
+  if (sim__is_poor && fake_chance(20))
+    memory_fail_at = 1 + fake_random() % 5;
   for (uint64_t left = 1 + fake_random() % 4; left > 0; left--) {
     if (sim_take_step())
       sim__now->step();
@@ -138,9 +186,9 @@ static void sim__episode(const struct sim *sim, const struct plan *plan) {
   CHECK(ovio_loop_create(&sim_loop, &options) == 0);
   sim->begin();
   CHECK(ovio_post(sim_loop, &sim__driver, sim__on_drive) == 0);
-  fake_before_time = sim__before_time;
-  CHECK(ovio_loop_run(sim_loop) == 0);
-  fake_before_time = NULL;
+  sim__is_poor = fake_chance(50);
+  sim__run();
+  memory_fail_at = 0;
   sim->check();
   CHECK(ovio_loop_destroy(sim_loop) == 0);
   CHECK(fake_is_empty());

@@ -30,6 +30,10 @@ extern unsigned sim_threads; /* of the loop */
 
 /* A callback that uses what others use, also on other threads of the loop. The
  * steps are in there, too. */
+/* A program's own work, for a while. */
+void sim_compute(void);
+/* Called by the plain thread beside the loop, which takes steps, too. */
+bool sim_is_plain(void);
 void sim_enter(void);
 void sim_leave(void);
 
