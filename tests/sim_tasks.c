@@ -23,6 +23,7 @@ struct actor {
 };
 
 static struct actor tasks__all[TASKS];
+static struct actor tasks__plain; /* a thread without a loop */
 static struct ovio_group tasks__groups[GROUPS];
 static unsigned tasks__members[GROUPS];
 static bool tasks__asked[GROUPS]; /* to end, since it was empty */
@@ -290,7 +291,24 @@ static void tasks__step(void) {
     tasks__cancel_group();
 }
 
+static void tasks__block(void) {
+  if (sim_chance(50))
+    tasks__use_offsets(&tasks__plain);
+  else
+    tasks__use_position(&tasks__plain);
+}
+
 /* ---- the episode ---- */
+
+/* A plain thread in a call on it is in the way. */
+static void tasks__close(struct ovio_file *file) {
+  int error = ovio_close(file);
+  while (error == OVIO_EBUSY) {
+    CHECK(ovio_sleep(1000) == 0);
+    error = ovio_close(file);
+  }
+  CHECK(error == 0 || error == OVIO_EIO);
+}
 
 /* Ends whoever still waits, then the files. */
 static void tasks__close_all(void *argument) {
@@ -299,13 +317,13 @@ static void tasks__close_all(void *argument) {
   for (unsigned group = 0; group < GROUPS; group++)
     tasks__cancel(group);
   for (unsigned end = 0; end < 2; end++)
-    CHECK(ovio_close(&tasks__pipe[end]) != OVIO_EBADF);
+    tasks__close(&tasks__pipe[end]);
   for (unsigned group = 0; group < GROUPS; group++) {
     CHECK(ovio_group_wait(&tasks__groups[group]) == 0);
     CHECK(tasks__members[group] == 0 || sim_threads > 1);
   }
   for (unsigned at = 0; at < SHARED; at++)
-    CHECK(ovio_close(&tasks__files[at]) != OVIO_EBADF);
+    tasks__close(&tasks__files[at]);
 }
 
 static void tasks__begin(void) {
@@ -321,6 +339,8 @@ static void tasks__begin(void) {
     tasks__all[at].number = at;
     tasks__poison(&tasks__all[at]);
   }
+  tasks__plain.number = TASKS;
+  tasks__poison(&tasks__plain);
   for (unsigned group = 0; group < GROUPS; group++)
     ovio_group_init(&tasks__groups[group]);
   for (unsigned at = 0; at < SHARED; at++) {
@@ -355,6 +375,7 @@ int main(int argc, char **argv) {
       .steps = 500,
       .begin = tasks__begin,
       .step = tasks__step,
+      .block = tasks__block,
       .finish = tasks__finish,
       .is_over = tasks__is_over,
       .check = tasks__check,

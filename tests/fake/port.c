@@ -15,6 +15,7 @@ struct os_port {
   struct os_io *pending[PENDING_MAX];
   unsigned count;
   bool woken;
+  unsigned wakers; /* in os_port_wake() */
   unsigned threads;
   bool asked;       /* somebody is in os_port_wait() */
   bool waits;       /* and waits */
@@ -35,7 +36,7 @@ int os_port_create(struct os_port **port, unsigned engine, unsigned threads) {
 }
 
 void os_port_destroy(struct os_port *port) {
-  CHECK(port->count == 0 && !port->asked);
+  CHECK(port->count == 0 && !port->asked && port->wakers == 0);
   port__one = NULL;
   memory_free(port);
 }
@@ -213,5 +214,9 @@ int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
 }
 
 void os_port_wake(struct os_port *port) {
+  port->wakers++;
+  if (fake_on_worker())
+    fake_pause(false);
+  port->wakers--;
   port->woken = true;
 }

@@ -16,6 +16,7 @@ struct sim {
   unsigned steps;      /* of an episode */
   void (*begin)(void); /* before the loop runs */
   void (*step)(void);
+  void (*block)(void);   /* a step of a plain thread, which may wait; or NULL */
   void (*finish)(void);  /* after the last step, as a callback */
   bool (*is_over)(void); /* nothing is to be waited for; else `finish` again */
   void (*check)(void);   /* the loop has ended */
