@@ -36,6 +36,9 @@ unsigned sim_threads;
 static const struct sim *sim__now;
 static const struct plan *sim__plan;
 static struct ovio_op sim__driver;
+static bool sim__is_there;         /* the loop */
+static unsigned long sim__runs;    /* of it */
+static unsigned long sim__reasons; /* for ends before the end */
 static unsigned sim__at;
 static unsigned sim__ends;
 static struct os_lock sim__lock;
@@ -109,6 +112,20 @@ static void sim__before_time(int64_t to_ns) {
     CHECK(to_ns <= loop->timers.first->due_ns);
 }
 
+/* ---- what comes in between ---- */
+
+static void sim__starve(void) {
+  if (sim__is_poor && fake_chance(20))
+    memory_fail_at = 1 + fake_random() % 5;
+}
+
+static void sim__sometimes_stop(void) {
+  if (!fake_chance(1))
+    return;
+  sim__reasons++;
+  ovio_loop_stop(sim_loop);
+}
+
 /* ---- the plain thread ---- */
 
 static void sim__be_plain(void *argument) {
@@ -119,6 +136,7 @@ static void sim__be_plain(void *argument) {
     sim_enter();
     if (sim_take_step())
       sim__now->step();
+    sim__sometimes_stop();
     goes_on = !sim_is_ending();
     sim_leave();
     if (goes_on && sim__now->block && sim_take_step())
@@ -127,30 +145,46 @@ static void sim__be_plain(void *argument) {
   ovio_loop_unhold(sim_loop);
 }
 
-/* The plain thread's last call may be under way when the loop goes. */
+/* ---- the runs of a loop ---- */
+
+/* One ends when nothing is left, or has a reason. */
 static void sim__run(void) {
+  sim__starve();
+  fake_before_time = sim__before_time;
+  int error = ovio_loop_run(sim_loop);
+  fake_before_time = NULL;
+  CHECK(error == 0 || error == OVIO_ENOMEM);
+  sim__reasons += error != 0;
+  error = ovio_loop_destroy(sim_loop);
+  sim__is_there = error != 0;
+  CHECK(error == 0 || error == OVIO_EBUSY);
+  sim__runs++;
+  CHECK(!sim__is_there || sim__runs <= sim__reasons);
+}
+
+/* The plain thread's last call may be under way when the loop goes. */
+static void sim__run_all(void) {
   struct os_thread plain;
-  bool is_there = fake_chance(50);
-  if (is_there) {
+  bool is_plain = fake_chance(50);
+  if (is_plain) {
     ovio_loop_hold(sim_loop);
-    is_there = os_thread_start(&plain, sim__be_plain, NULL) == 0;
-    if (!is_there)
+    is_plain = os_thread_start(&plain, sim__be_plain, NULL) == 0;
+    if (!is_plain)
       ovio_loop_unhold(sim_loop);
   }
-  fake_before_time = sim__before_time;
-  CHECK(ovio_loop_run(sim_loop) == 0);
-  fake_before_time = NULL;
+  sim__runs = sim__reasons = 0;
+  for (sim__is_there = true; sim__is_there;)
+    sim__run();
   memory_fail_at = 0;
   sim__now->check();
-  CHECK(ovio_loop_destroy(sim_loop) == 0);
-  if (is_there)
+  if (is_plain)
     os_thread_join(&plain);
 }
 
 /* false: the episode is over. */
 static bool sim__drive(void) {
-  if (sim__is_poor && fake_chance(20))
-    memory_fail_at = 1 + fake_random() % 5;
+  sim__starve();
+  sim__sometimes_stop();
   for (uint64_t left = 1 + fake_random() % 4; left > 0; left--) {
     if (sim_take_step())
       sim__now->step();
@@ -189,11 +223,14 @@ static void sim__episode(const struct sim *sim, const struct plan *plan) {
   os_lock_init(&sim__lock);
   if (fake_chance(50))
     options.max_transfer = 1 + (size_t)(fake_random() % 9000);
-  CHECK(ovio_loop_create(&sim_loop, &options) == 0);
+  sim__is_poor = fake_chance(50);
+  sim__starve();
+  while (ovio_loop_create(&sim_loop, &options))
+    CHECK(sim__is_poor);
+  memory_fail_at = 0;
   sim->begin();
   CHECK(ovio_post(sim_loop, &sim__driver, sim__on_drive) == 0);
-  sim__is_poor = fake_chance(50);
-  sim__run();
+  sim__run_all();
   CHECK(fake_is_empty());
   CHECK(memory_alive == 0);
 }
