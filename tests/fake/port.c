@@ -215,7 +215,7 @@ int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
 
 void os_port_wake(struct os_port *port) {
   port->wakers++;
-  if (fake_on_worker())
+  while (fake_on_worker() && fake_chance(80))
     fake_pause(false);
   port->wakers--;
   port->woken = true;

@@ -107,7 +107,7 @@ static void sim__before_time(int64_t to_ns) {
     return;
   CHECK(fake_port_is_waited_at());
   CHECK(!loop->ready.head && !loop->turn.head);
-  CHECK(inbox_is_empty(&loop->inbox));
+  CHECK(inbox_is_empty(&loop->inbox) && !atomic_load(&loop->stopping));
   if (loop->timers.first)
     CHECK(to_ns <= loop->timers.first->due_ns);
 }
@@ -142,6 +142,8 @@ static void sim__be_plain(void *argument) {
     if (goes_on && sim__now->block && sim_take_step())
       sim__now->block();
   }
+  if (fake_chance(50))
+    os_sleep_ns(1000000000); /* so that this is what the loop waits for */
   ovio_loop_unhold(sim_loop);
 }
 
