@@ -33,6 +33,9 @@ struct port_event {
   bool ready[2]; /* by enum port_direction */
 };
 
+/* No file's registration. */
+#define PORT_NOBODY UINT64_MAX
+
 /* The most news that are taken at once. */
 enum { PORT_EVENTS_MAX = 64 };
 
@@ -73,6 +76,8 @@ extern const struct poller port_poll;
 extern const struct poller port_epoll;
 /* The descriptor that becomes readable when it has news. */
 int port_epoll_descriptor(const struct os_port *port);
+/* Has epoll look at a ring's descriptor; its news are nobody's. */
+int port_epoll_add_ring(const struct os_port *port, int descriptor);
 #endif
 
 #if NATIVE_HAS_KQUEUE
@@ -82,16 +87,24 @@ extern const struct poller port_kqueue;
 /* ---- port_uring.c ---- */
 
 #if NATIVE_HAS_URING
-/* A ring that also waits for the news of the port's epoll, or NULL: the system
+/* A ring that also waits for the news of the port's epoll, or, if the port is
+ * not one thread's alone, one that can be waited for there; or NULL: the system
  * has none, or does not let us. */
 struct ring *ring_create(const struct os_port *port);
 void ring_destroy(struct ring *ring);
+/* Readable when there are completions. */
+int ring_descriptor(const struct ring *ring);
 /* Has the kernel anything of it? The loop's thread, as in all that follows. */
 bool ring_is_busy(const struct ring *ring);
 /* true: pending; false: there is no room, and io->result says so. */
 bool ring_start(struct ring *ring, struct os_io *io);
 /* Asks; it comes out as it will. */
 void ring_cancel(struct ring *ring, struct os_io *io);
+/* Submits what was started; false: not all, for now. */
+bool ring_submit(struct ring *ring);
+/* Takes what has been completed. */
+void ring_reap(struct ring *ring, struct os_io **done, size_t max,
+               size_t *count);
 /* Submits what was started; waits, as os_port_wait() does. *news: epoll has
  * some. */
 int ring_wait(struct ring *ring, int64_t timeout_ns, struct os_io **done,
@@ -105,9 +118,24 @@ static inline struct ring *ring_create(const struct os_port *port) {
 static inline void ring_destroy(struct ring *ring) {
   (void)ring;
 }
+static inline int ring_descriptor(const struct ring *ring) {
+  (void)ring;
+  return -1;
+}
 static inline bool ring_is_busy(const struct ring *ring) {
   (void)ring;
   return false;
+}
+static inline bool ring_submit(struct ring *ring) {
+  (void)ring;
+  return false;
+}
+static inline void ring_reap(struct ring *ring, struct os_io **done, size_t max,
+                             size_t *count) {
+  (void)ring;
+  (void)done;
+  (void)max;
+  (void)count;
 }
 static inline bool ring_start(struct ring *ring, struct os_io *io) {
   (void)ring;

@@ -116,11 +116,20 @@ static const struct poller *port__engine(unsigned engine) {
   }
 }
 
+static struct ring *port__make_ring(struct os_port *port) {
+  struct ring *ring = ring_create(port);
+  if (ring && !port->alone &&
+      port_epoll_add_ring(port, ring_descriptor(ring)) != 0) {
+    ring_destroy(ring);
+    ring = NULL;
+  }
+  return ring;
+}
+
 /* Not an error where any engine will do. */
 static int port__add_ring(struct os_port *port, unsigned engine) {
-  bool wanted = engine == OVIO_ENGINE_DEFAULT || engine == OVIO_ENGINE_URING;
-  if (wanted && port->alone) /* a ring has one submitter */
-    port->ring = ring_create(port);
+  if (engine == OVIO_ENGINE_DEFAULT || engine == OVIO_ENGINE_URING)
+    port->ring = port__make_ring(port);
   return engine == OVIO_ENGINE_URING && !port->ring ? OVIO_ENOTSUP : 0;
 }
 
@@ -306,9 +315,22 @@ static bool port__waits_first(struct os_port *port, struct os_io *io) {
   return level;
 }
 
+/* Who waits has submitted what there was before. */
+static void port__submit(struct os_port *port) {
+  if (port->pause && !ring_submit(port->ring))
+    native_wakeup_raise(&port->wakeup); /* he tries again */
+}
+
+static bool port__start_at_ring(struct os_port *port, struct os_io *io) {
+  if (!ring_start(port->ring, io))
+    return false;
+  port__submit(port);
+  return true;
+}
+
 bool os_port_start(struct os_port *port, struct os_io *io) {
   if (port__is_at_ring(io))
-    return ring_start(port->ring, io);
+    return port__start_at_ring(port, io);
   bool learns = port__can_be_level(port, io);
   if (learns && port__waits_first(port, io))
     return true;
@@ -342,6 +364,7 @@ static struct os_io *port__take(struct os_port *port, uint64_t registration,
 bool os_port_cancel(struct os_port *port, struct os_io *io) {
   if (port__is_at_ring(io)) {
     ring_cancel(port->ring, io);
+    port__submit(port);
     return false;
   }
   if (!io->native[0])
@@ -439,12 +462,27 @@ static int port__look(struct os_port *port, int64_t left_ns,
   return 0;
 }
 
+/* Several threads: what is in the ring shows at the engine. */
+static int port__look_at_both(struct os_port *port, int64_t left_ns,
+                              struct os_io **done, size_t max, size_t *count,
+                              bool *over) {
+  if (ring_is_busy(port->ring) && !ring_submit(port->ring))
+    left_ns = 0; /* out of memory or room: soon again */
+  ring_reap(port->ring, done, max / 2, count);
+  int error =
+      port__look(port, *count > 0 ? 0 : left_ns, done, max, count, over);
+  ring_reap(port->ring, done, max, count);
+  return error;
+}
+
 /* The same at the ring, while it has something; at the engine, too, when that
  * has news. */
 static int port__look_at_ring(struct os_port *port, int64_t left_ns,
                               struct os_io **done, size_t max, size_t *count,
                               bool *over) {
   bool news = false;
+  if (port->ring && !port->alone)
+    return port__look_at_both(port, left_ns, done, max, count, over);
   if (!port->ring || !ring_is_busy(port->ring))
     return port__look(port, left_ns, done, max, count, over);
   int error = ring_wait(port->ring, left_ns, done, max / 2, count, &news);

@@ -25,6 +25,14 @@ static int poll__register(int epoll, int fd, uint32_t events,
   return failed ? os_error_map((uint32_t)errno) : 0;
 }
 
+/* Level-triggered: completions for which there is no room are left. */
+int port_epoll_add_ring(const struct os_port *port, int descriptor) {
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = PORT_NOBODY};
+  int failed =
+      native.epoll_ctl(poll__epoll(port), EPOLL_CTL_ADD, descriptor, &event);
+  return failed ? os_error_map((uint32_t)errno) : 0;
+}
+
 static int poll__create(struct os_port *port) {
   int epoll = native.epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0)

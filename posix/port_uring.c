@@ -12,7 +12,13 @@
  * also after ring_cancel().
  *
  * Any thread may run the loop next, so the ring is not bound to one
- * (IORING_SETUP_SINGLE_ISSUER and what needs it). */
+ * (IORING_SETUP_SINGLE_ISSUER and what needs it).
+ *
+ * SHARED. Of a loop with several threads one waits, at epoll, which the ring's
+ * own descriptor is registered with; what another one starts in the meantime is
+ * submitted at once. Completions are reaped with the baton. A thread that ends
+ * takes along what the kernel had not begun of its submissions: these begin
+ * anew, unless somebody asked. */
 #include "posix/poller.h"
 
 #include <string.h>
@@ -27,9 +33,12 @@ enum { RING_NEWS = 1, RING_CANCEL = 2 };
 struct ring {
   struct io_uring uring;
   size_t in_flight; /* ios, also those not yet submitted */
-  int descriptor;
-  bool watching; /* a poll of the descriptor is under way */
+  int descriptor;   /* epoll's; -1: the ring is shared */
+  bool watching;    /* a poll of the descriptor is under way */
 };
+
+/* In os_io.native. */
+enum { RING_ASKED = 1 };
 
 /* ---- create, destroy ---- */
 
@@ -55,13 +64,18 @@ struct ring *ring_create(const struct os_port *port) {
   struct ring *ring = memory_allocate(sizeof(*ring));
   if (!ring)
     return NULL;
-  ring->descriptor = port_epoll_descriptor(port);
-  /* No interruption of a busy loop: it asks every turn. Linux 5.19. */
-  if (ring__open(&ring->uring, IORING_SETUP_COOP_TASKRUN) ||
+  ring->descriptor = port->alone ? port_epoll_descriptor(port) : -1;
+  /* One thread is not interrupted while it is busy: it asks every turn. Of
+   * several, the one that waits would wait for the other. Linux 5.19. */
+  if ((port->alone && ring__open(&ring->uring, IORING_SETUP_COOP_TASKRUN)) ||
       ring__open(&ring->uring, 0))
     return ring;
   memory_free(ring);
   return NULL;
+}
+
+int ring_descriptor(const struct ring *ring) {
+  return ring->uring.ring_fd;
 }
 
 void ring_destroy(struct ring *ring) {
@@ -109,20 +123,28 @@ bool ring_start(struct ring *ring, struct os_io *io) {
   }
   ring__prepare(entry, &io->transfer);
   io_uring_sqe_set_data(entry, io);
+  io->native[0] = 0;
   ring->in_flight++;
   return true;
 }
 
 void ring_cancel(struct ring *ring, struct os_io *io) {
   struct io_uring_sqe *entry = ring__entry(ring);
+  io->native[0] = RING_ASKED;
   if (!entry)
     return;
   io_uring_prep_cancel(entry, io, 0);
   io_uring_sqe_set_data64(entry, RING_CANCEL);
 }
 
+bool ring_submit(struct ring *ring) {
+  return native.io_uring_submit_and_get_events(&ring->uring) >= 0;
+}
+
 static void ring__watch(struct ring *ring) {
-  struct io_uring_sqe *entry = ring->watching ? NULL : ring__entry(ring);
+  if (ring->watching || ring->descriptor < 0)
+    return;
+  struct io_uring_sqe *entry = ring__entry(ring);
   if (!entry)
     return;
   io_uring_prep_poll_add(entry, ring->descriptor, POLLIN);
@@ -132,10 +154,15 @@ static void ring__watch(struct ring *ring) {
 
 /* ---- completions ---- */
 
-/* true: `io` is finished. Interrupted ones begin anew. */
+static bool ring__is_to_begin_anew(const struct os_io *io, int result) {
+  return result == -EINTR || result == -EAGAIN ||
+         (result == -ECANCELED && io->native[0] != RING_ASKED);
+}
+
+/* true: `io` is finished. */
 static bool ring__finish(struct ring *ring, struct os_io *io, int result) {
   ring->in_flight--;
-  if ((result == -EINTR || result == -EAGAIN) && ring_start(ring, io))
+  if (ring__is_to_begin_anew(io, result) && ring_start(ring, io))
     return false;
   io->result =
       result < 0 ? native_failure(-result) : (struct os_result){result, 0};
@@ -168,6 +195,12 @@ static int ring__enter(struct ring *ring, int64_t timeout_ns) {
     return native.io_uring_submit_and_get_events(&ring->uring);
   return native.io_uring_submit_and_wait_timeout(
       &ring->uring, &first, 1, timeout_ns < 0 ? NULL : &time, NULL);
+}
+
+void ring_reap(struct ring *ring, struct os_io **done, size_t max,
+               size_t *count) {
+  bool news;
+  ring__reap(ring, done, max, count, &news);
 }
 
 int ring_wait(struct ring *ring, int64_t timeout_ns, struct os_io **done,

@@ -795,7 +795,7 @@ static void test_several_threads(struct test *test) {
   struct ovio_loop *loop;
   int error = test_loop_create(test, &loop, &options);
   if (error == OVIO_ENOTSUP)
-    SKIP("a ring has one submitter");
+    SKIP("no ring here");
   TRY_EQ(error, 0);
   for (int at = 0; at < COUNT; at++) {
     running[at].result = 1;

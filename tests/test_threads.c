@@ -13,7 +13,7 @@ static bool loop_make(struct test *test, struct ovio_loop **loop,
                                       .threads = threads};
   int error = test_loop_create(test, loop, &options);
   if (error == OVIO_ENOTSUP)
-    test_skip(test, "a ring has one submitter");
+    test_skip(test, "no ring here");
   else if (error)
     test_fail_equal(test, __FILE__, __LINE__, "create", error, 0);
   return error == 0;
@@ -214,6 +214,71 @@ static void test_a_crowd(struct test *test) {
   TRY_EQ(ovio_close(&crowd.pipe[0]), 0);
   TRY_EQ(ovio_close(&crowd.file), 0);
   TRY_EQ(ovio_loop_destroy(crowd.loop), 0);
+}
+
+/* What the ring does: reads that no cache answers, from all threads. */
+struct direct {
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  atomic_uint failures;
+  atomic_uint ended;
+};
+
+enum { PAGE = 4096, PAGES = 64, READERS = 20 };
+
+static void read_pages(void *argument) {
+  struct direct *direct = argument;
+  _Alignas(PAGE) unsigned char page[PAGE];
+  for (unsigned at = 0; at < PAGES; at++) {
+    unsigned number = at * 7 % PAGES;
+    memset(page, 0, sizeof page);
+    bool fine = ovio_read(&direct->file, page, sizeof page,
+                          (int64_t)number * PAGE) == PAGE &&
+                page[0] == number && page[PAGE - 1] == number;
+    atomic_fetch_add(&direct->failures, !fine);
+  }
+  atomic_fetch_add(&direct->ended, 1);
+}
+
+/* The threads of a run end while their reads are under way. */
+static void interrupt_runs(void *argument) {
+  struct direct *direct = argument;
+  for (int at = 0; at < 40; at++) {
+    os_sleep_ns(MS / 5);
+    ovio_loop_stop(direct->loop);
+  }
+}
+
+static bool put_pages(const char *path) {
+  static unsigned char all[PAGES * PAGE];
+  for (unsigned at = 0; at < PAGES; at++)
+    memset(all + at * PAGE, (int)at, PAGE);
+  return test_put(path, (const char *)all, sizeof all);
+}
+
+static void test_uncached_reads(struct test *test) {
+  static struct direct direct;
+  struct os_thread outside;
+  direct.failures = direct.ended = 0;
+  TRY(put_pages(test_path("direct")));
+  if (!loop_make(test, &direct.loop, THREADS))
+    return;
+  int error =
+      ovio_open(&direct.file, test_path("direct"), OVIO_READ | OVIO_DIRECT, 0);
+  if (error == OVIO_EINVAL || error == OVIO_ENOTSUP) {
+    TRY(loop_end(test, direct.loop));
+    SKIP("no direct files on this file system");
+  }
+  TRY_EQ(error, 0);
+  for (int at = 0; at < READERS; at++)
+    TRY_EQ(ovio_spawn(direct.loop, read_pages, &direct), 0);
+  TRY_EQ(os_thread_start(&outside, interrupt_runs, &direct), 0);
+  while (atomic_load(&direct.ended) < READERS)
+    TRY_EQ(ovio_loop_run(direct.loop), 0);
+  os_thread_join(&outside);
+  TRY(loop_end(test, direct.loop));
+  TRY_EQ(direct.failures, 0);
+  TRY_EQ(ovio_close(&direct.file), 0);
 }
 
 /* ---- one after the other: the position of a file ---- */
@@ -464,6 +529,7 @@ int main(void) {
       TEST_ENGINES(test_nobody_waits_for_who_computes),
       TEST_ENGINES(test_who_waits_hears_of_a_deadline),
       TEST_ENGINES(test_a_crowd),
+      TEST_ENGINES(test_uncached_reads),
       TEST_ENGINES(test_position_is_shared),
       TEST_ENGINES(test_cancel_and_close),
       TEST_ENGINES(test_posts),
