@@ -376,6 +376,40 @@ static void test_cancel_and_close(struct test *test) {
   TRY_EQ(ovio_loop_destroy(crowd.loop), 0);
 }
 
+/* A cancel that comes while the operation begins is not lost. */
+static void spin(unsigned count) {
+  for (volatile unsigned left = count % 512; left > 0; left--)
+    ;
+}
+
+static void sleep_soon(void *argument) {
+  spin(*(const unsigned *)argument * 37);
+  (void)ovio_sleep(3600 * 1000 * MS);
+}
+
+static void cancel_sleepers(void *argument) {
+  struct ovio_group group;
+  ovio_group_init(&group);
+  for (unsigned round = 0; round < 1000; round++) {
+    unsigned numbers[3];
+    for (unsigned at = 0; at < 3; at++) {
+      numbers[at] = round + at;
+      ovio_group_spawn(&group, argument, sleep_soon, &numbers[at]);
+    }
+    spin(round * 41);
+    ovio_group_cancel(&group);
+    ovio_group_wait(&group);
+  }
+}
+
+static void test_cancel_against_begin(struct test *test) {
+  struct ovio_loop *loop;
+  if (!loop_make(test, &loop, THREADS))
+    return;
+  TRY_EQ(ovio_spawn(loop, cancel_sleepers, loop), 0);
+  TRY(loop_end(test, loop));
+}
+
 /* ---- callbacks and posts ---- */
 
 enum { POSTS = 500, CHAIN = 20 };
@@ -532,6 +566,7 @@ int main(void) {
       TEST_ENGINES(test_uncached_reads),
       TEST_ENGINES(test_position_is_shared),
       TEST_ENGINES(test_cancel_and_close),
+      TEST_ENGINES(test_cancel_against_begin),
       TEST_ENGINES(test_posts),
       TEST_ENGINES(test_stop_and_go_on),
       TEST_ENGINES(test_stop_races),
