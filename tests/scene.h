@@ -32,6 +32,12 @@ static inline int scene_rounds(int rounds) {
   return SCENE_TSAN || test_is_wine() ? rounds / 10 : rounds;
 }
 
+/* How often two threads are to meet: OVIO_TEST_RACES says so for all races. */
+static inline int scene_races(int rounds) {
+  const char *asked = getenv("OVIO_TEST_RACES");
+  return asked ? atoi(asked) : rounds;
+}
+
 /* An op that counts its callbacks. */
 struct outcome {
   struct ovio_op op; /* first */

@@ -106,7 +106,8 @@ static void race_reads(struct test *test, enum test_pipe_kind kind) {
   struct pipe_files files;
   race_begin(test, &race);
   TRY(pipe_files_open(&files, kind));
-  int rounds = kind == TEST_PIPE_OVERLAPPED ? ROUNDS : race_rounds();
+  int rounds =
+      scene_races(kind == TEST_PIPE_OVERLAPPED ? ROUNDS : race_rounds());
   for (int round = 0; round < rounds && !test->failure[0]; round++)
     race_one_read(test, &race, &files, round);
   if (!test->failure[0])
@@ -173,7 +174,7 @@ static void race_writes(struct test *test, enum test_pipe_kind kind) {
   TRY(flow);
   race_begin(test, &flow->race);
   TRY(pipe_files_open(&flow->files, kind));
-  int rounds = scene_rounds(ROUNDS);
+  int rounds = scene_races(scene_rounds(ROUNDS));
   for (int round = 0; round < rounds && !test->failure[0]; round++)
     race_one_write(test, flow);
   if (!test->failure[0])
@@ -260,7 +261,7 @@ static void test_disk_reads(struct test *test) {
 /* An open that came too late for its cancel has opened, and says so. */
 static void test_opens(struct test *test) {
   struct race race;
-  int rounds = scene_rounds(ROUNDS);
+  int rounds = scene_races(scene_rounds(ROUNDS));
   char path[1024];
   TRY(test_put(test_path("race"), "abcdef", 6));
   snprintf(path, sizeof path, "%s", test_path("race"));
@@ -341,7 +342,7 @@ static void hammer_main(void *argument) {
 }
 
 static void test_cancel_from_several_threads(struct test *test) {
-  int rounds = scene_rounds(ROUNDS);
+  int rounds = scene_races(scene_rounds(ROUNDS));
   struct ovio_file file;
   struct loop_thread thread;
   struct hammered hammered = {.file = &file, .left = rounds};
