@@ -181,6 +181,7 @@ bool test_is_childless(void);
 bool test_handles_allow(size_t count);
 unsigned long test_handles_open(void);  /* of this process */
 unsigned long test_threads_alive(void); /* likewise */
+unsigned long test_resident_kb(void);   /* memory, likewise */
 const char *test_folder(void);          /* made at first use; "" on failure */
 void test_folder_remove(void);          /* with the files in it */
 bool test_is_wine(void);

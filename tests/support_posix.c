@@ -192,6 +192,16 @@ unsigned long test_threads_alive(void) {
   return count_entries("/proc/self/task");
 }
 
+unsigned long test_resident_kb(void) {
+  unsigned long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (file && fscanf(file, "%*u %lu", &pages) != 1)
+    pages = 0;
+  if (file)
+    fclose(file);
+  return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
+}
+
 static char folder[512];
 
 static void remove_tree(const char *path) {

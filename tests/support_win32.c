@@ -3,6 +3,7 @@
 #define WIN32_LEAN_AND_MEAN
 #include <winsock2.h>
 #include <windows.h>
+#include <psapi.h>
 #include <tlhelp32.h>
 #include <winternl.h>
 
@@ -251,6 +252,13 @@ const char *test_here(void) {
 
 bool test_is_childless(void) {
   return true; /* nothing is kept for a parent */
+}
+
+unsigned long test_resident_kb(void) {
+  PROCESS_MEMORY_COUNTERS counters = {.cb = sizeof counters};
+  if (!K32GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters))
+    return 0;
+  return (unsigned long)(counters.WorkingSetSize / 1024);
 }
 
 unsigned long test_threads_alive(void) {

@@ -8,7 +8,7 @@ enum { ROUNDS = 10000 };
 /* Of the races that are run in so many variants that a slow system would need
  * minutes for all of them. */
 static int race_rounds(void) {
-  return scene_rounds(ROUNDS) == ROUNDS ? ROUNDS : ROUNDS / 5;
+  return scene_races(scene_rounds(ROUNDS) == ROUNDS ? ROUNDS : ROUNDS / 5);
 }
 
 struct race {
@@ -107,7 +107,7 @@ static void race_reads(struct test *test, enum test_pipe_kind kind) {
   race_begin(test, &race);
   TRY(pipe_files_open(&files, kind));
   int rounds =
-      scene_races(kind == TEST_PIPE_OVERLAPPED ? ROUNDS : race_rounds());
+      kind == TEST_PIPE_OVERLAPPED ? scene_races(ROUNDS) : race_rounds();
   for (int round = 0; round < rounds && !test->failure[0]; round++)
     race_one_read(test, &race, &files, round);
   if (!test->failure[0])
