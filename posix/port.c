@@ -466,9 +466,9 @@ static int port__look(struct os_port *port, int64_t left_ns,
 static int port__look_at_both(struct os_port *port, int64_t left_ns,
                               struct os_io **done, size_t max, size_t *count,
                               bool *over) {
+  ring_reap(port->ring, done, max / 2, count); /* some begin anew */
   if (ring_is_busy(port->ring) && !ring_submit(port->ring))
     left_ns = 0; /* out of memory or room: soon again */
-  ring_reap(port->ring, done, max / 2, count);
   int error =
       port__look(port, *count > 0 ? 0 : left_ns, done, max, count, over);
   ring_reap(port->ring, done, max, count);
