@@ -8,14 +8,9 @@
 /* ---- locks ---- */
 
 static_assert(sizeof(pthread_mutex_t) <= sizeof(struct os_lock), "OS_LOCK");
-static_assert(sizeof(pthread_cond_t) <= sizeof(struct os_cond), "OS_COND");
 
 static pthread_mutex_t *thread__mutex(struct os_lock *lock) {
   return (pthread_mutex_t *)(void *)lock->words;
-}
-
-static pthread_cond_t *thread__cond(struct os_cond *cond) {
-  return (pthread_cond_t *)(void *)cond->words;
 }
 
 void os_lock_init(struct os_lock *lock) {
@@ -38,23 +33,76 @@ void os_lock_release(struct os_lock *lock) {
   CHECK(error == 0);
 }
 
+/* COND. Until 2.41, glibc's condition variable may lose a signal when several
+ * threads wait (https://sourceware.org/bugzilla/show_bug.cgi?id=25847). So on
+ * Linux it is a futex here, which counts the signals. Who waits has read the
+ * count under the lock; a signal that comes before he sleeps changes it, and
+ * futex(2) does not let him sleep. */
+#ifdef __linux__
+typedef struct {
+  atomic_uint signals;
+  atomic_uint waiting;
+} thread_cond;
+
+static int cond_init(thread_cond *cond) {
+  atomic_init(&cond->signals, 0);
+  atomic_init(&cond->waiting, 0);
+  return 0;
+}
+
+static int cond_destroy(thread_cond *cond) {
+  return atomic_load(&cond->waiting) == 0 ? 0 : EBUSY;
+}
+
+/* EAGAIN, EINTR: woken for no reason, which a wait may be. */
+static int cond_wait(thread_cond *cond, pthread_mutex_t *mutex) {
+  unsigned seen = atomic_load(&cond->signals);
+  atomic_fetch_add(&cond->waiting, 1);
+  pthread_mutex_unlock(mutex);
+  syscall(SYS_futex, &cond->signals, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+  int error = pthread_mutex_lock(mutex);
+  atomic_fetch_sub(&cond->waiting, 1);
+  return error;
+}
+
+static int cond_signal(thread_cond *cond) {
+  if (atomic_load(&cond->waiting) > 0) {
+    atomic_fetch_add(&cond->signals, 1);
+    syscall(SYS_futex, &cond->signals, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+  }
+  return 0;
+}
+#else
+typedef pthread_cond_t thread_cond;
+#define cond_init(cond)        pthread_cond_init(cond, NULL)
+#define cond_destroy(cond)     pthread_cond_destroy(cond)
+#define cond_wait(cond, mutex) pthread_cond_wait(cond, mutex)
+#define cond_signal(cond)      pthread_cond_signal(cond)
+#endif
+
+static_assert(sizeof(thread_cond) <= sizeof(struct os_cond), "OS_COND");
+
+static thread_cond *thread__cond(struct os_cond *cond) {
+  return (thread_cond *)(void *)cond->words;
+}
+
 void os_cond_init(struct os_cond *cond) {
-  int error = pthread_cond_init(thread__cond(cond), NULL);
+  int error = cond_init(thread__cond(cond));
   CHECK(error == 0);
 }
 
 void os_cond_destroy(struct os_cond *cond) {
-  int error = pthread_cond_destroy(thread__cond(cond));
+  int error = cond_destroy(thread__cond(cond));
   CHECK(error == 0);
 }
 
 void os_cond_wait(struct os_cond *cond, struct os_lock *lock) {
-  int error = pthread_cond_wait(thread__cond(cond), thread__mutex(lock));
+  int error = cond_wait(thread__cond(cond), thread__mutex(lock));
   CHECK(error == 0);
 }
 
 void os_cond_signal(struct os_cond *cond) {
-  int error = pthread_cond_signal(thread__cond(cond));
+  int error = cond_signal(thread__cond(cond));
   CHECK(error == 0);
 }
 
