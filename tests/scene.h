@@ -35,7 +35,7 @@ static inline int scene_rounds(int rounds) {
 /* How often two threads are to meet: OVIO_TEST_RACES says so for all races. */
 static inline int scene_races(int rounds) {
   const char *asked = getenv("OVIO_TEST_RACES");
-  return asked ? atoi(asked) : rounds;
+  return asked ? (int)strtol(asked, NULL, 10) : rounds;
 }
 
 /* An op that counts its callbacks. */

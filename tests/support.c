@@ -57,6 +57,11 @@ bool test_is_posix(void) {
 
 /* ---- running ---- */
 
+unsigned test_threads(void) {
+  const char *asked = getenv("OVIO_TEST_THREADS");
+  return asked ? (unsigned)strtoul(asked, NULL, 10) : 0;
+}
+
 int test_loop_create(struct test *test, struct ovio_loop **loop,
                      struct ovio_loop_options *options) {
   struct ovio_loop_options plain = {0};
@@ -65,6 +70,8 @@ int test_loop_create(struct test *test, struct ovio_loop **loop,
   options->size = sizeof *options;
   if (test->mode->loop)
     options->engine = test->mode->engine;
+  if (!options->threads)
+    options->threads = test_threads();
   return ovio_loop_create(loop, options);
 }
 
@@ -166,8 +173,24 @@ static void test__run(void **state) {
     fail_msg("%s", test.failure);
 }
 
+/* The engine of a loop that asks for none. */
+static bool test__is_default(const struct test_mode *mode) {
+  struct ovio_loop *loop;
+  if (ovio_loop_create(&loop, NULL) != 0)
+    return false;
+  bool same = strcmp(ovio_loop_engine(loop), mode->name) == 0;
+  return ovio_loop_destroy(loop) == 0 && same;
+}
+
+static bool test__is_wanted(const struct test_mode *mode) {
+  return test_threads() == 0 || (mode->loop && (getenv("OVIO_TEST_ENGINES") ||
+                                                test__is_default(mode)));
+}
+
 static bool test__applies(const struct test_case *test_case,
                           const struct test_mode *mode) {
+  if (!test__is_wanted(mode))
+    return false;
   return mode->loop ? !test_case->plain_only : !test_case->loop_only;
 }
 

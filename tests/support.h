@@ -108,6 +108,17 @@ void test_skip(struct test *test, const char *reason);
     return;                                                                    \
   } while (0)
 
+/* OVIO_TEST_THREADS: so many threads run the loops whose body does not care;
+ * 0: not set. Then there is no plain mode, and only the default engine unless
+ * OVIO_TEST_ENGINES is set. */
+unsigned test_threads(void);
+/* For a body that several threads would not suit. */
+#define ONE_THREAD(reason)                                                     \
+  do {                                                                         \
+    if (test_threads() > 1)                                                    \
+      SKIP("several threads: " reason);                                        \
+  } while (0)
+
 /* A loop of the mode's engine (in plain mode: the default one). */
 int test_loop_create(struct test *test, struct ovio_loop **loop,
                      struct ovio_loop_options *options);

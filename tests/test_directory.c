@@ -315,6 +315,7 @@ static void too_late(void *argument) {
 }
 
 static void test_cancelled_task(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   struct ovio_file folder;
   struct ovio_group group;
   struct late late = {.folder = &folder};

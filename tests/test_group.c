@@ -33,6 +33,7 @@ static void test_wait_of_an_empty_group(struct test *test) {
 }
 
 static void test_wait_for_a_thousand(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   enum { COUNT = 1000 };
   atomic_int ended = 0;
   struct member *members = calloc(COUNT, sizeof *members);
@@ -200,6 +201,7 @@ static void test_cancel_reaches_every_member(struct test *test) {
 
 /* Before the members have begun, and those that come after it. */
 static void test_cancelled_member_starts_latched(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   atomic_int ended = 0;
   struct member early = {.ended = &ended};
   struct member late = {.ended = &ended};

@@ -29,9 +29,9 @@ static size_t task_count(void) {
 }
 
 struct crowd {
-  size_t waiting;
-  size_t ended;
-  int64_t wrong;
+  atomic_size_t waiting;
+  atomic_size_t ended;
+  atomic_int wrong;
   size_t count;
 };
 

@@ -440,6 +440,7 @@ static void chain_post(struct ovio_op *op, int64_t result) {
 }
 
 static void test_callback_restarts_its_op(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   struct chain chain = {.left = scene_rounds(1000000)};
   struct ovio_loop *loop;
   TRY_EQ(test_loop_create(test, &loop, NULL), 0);
@@ -479,6 +480,7 @@ static void chain_write(struct ovio_op *op, int64_t result) {
 }
 
 static void test_callback_restarts_what_is_ready(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   struct pipe_files files;
   struct chain chain = {.left = scene_rounds(100000), .file = &files.in};
   struct ovio_loop *loop;
@@ -519,6 +521,7 @@ static void start_within(struct ovio_op *op, int64_t result) {
 
 /* Also not where it can be done at once: this file never waits. */
 static void test_done_comes_after_start(struct test *test) {
+  ONE_THREAD("another thread may be faster than the start's return");
   struct ovio_file file;
   struct starter starter = {.file = &file, .left = 100};
   struct ovio_loop *loop;

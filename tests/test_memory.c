@@ -121,10 +121,12 @@ static void fail_each(struct test *test, bool from_then_on) {
 }
 
 static void test_each_allocation_fails_once(struct test *test) {
+  ONE_THREAD("a run of several threads needs memory");
   fail_each(test, false);
 }
 
 static void test_all_fail_from_each_on(struct test *test) {
+  ONE_THREAD("a run of several threads needs memory");
   fail_each(test, true);
 }
 
@@ -186,6 +188,7 @@ static void burst(struct test *test, struct ovio_loop *loop, int rounds) {
 }
 
 static void test_callbacks_allocate_nothing(struct test *test) {
+  ONE_THREAD("workers come later then");
   struct ovio_file file;
   struct ovio_loop *loop;
   struct ovio_loop_options options = {.max_workers = 4};

@@ -268,6 +268,7 @@ static void write_letter(void *argument) {
 
 /* Who came first goes first. */
 static void test_order_of_arrival(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   enum { LETTERS = 26 };
   struct letter letters[LETTERS];
   struct ovio_file file;

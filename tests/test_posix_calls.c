@@ -194,6 +194,7 @@ static void callbacks_at_depth_32(struct test *test, const char *what) {
 
 /* A ring is entered once for all that a turn of the loop has started. */
 static void test_callbacks_at_depth_32(struct test *test) {
+  ONE_THREAD("threads wake each other");
   char what[64];
   snprintf(what, sizeof what, "callbacks at depth 32, %s", test->mode->name);
   atomic_store(&test_no_try, true);
@@ -223,6 +224,7 @@ static bool can_try(void) {
 
 /* One call each, no thread, no wake-up. */
 static void test_cached_reads_at_depth_32(struct test *test) {
+  ONE_THREAD("threads wake each other");
   if (!can_try())
     SKIP("this file system does not know RWF_NOWAIT");
   unsigned long threads = test_threads_alive();
@@ -235,6 +237,7 @@ static void test_cached_reads_at_depth_32(struct test *test) {
 /* It is done in the start call, which still calls nobody back; from then on it
  * is too late to cancel it, and the file is free to be closed. */
 static void test_cached_read_is_delivered_later(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   struct ovio_file file;
   struct outcome read = {.calls = 0};
   static char bytes[BLOCK];
@@ -383,6 +386,7 @@ static void pong(void *argument) {
 
 /* A reader that has to wait each time does so first, and reads once. */
 static void test_read_of_a_pipe_is_one_call(struct test *test) {
+  ONE_THREAD("threads wake each other");
   enum { ROUNDS = 100, TRIES = 3 };
   struct ovio_file there[2];
   struct ovio_file back[2];

@@ -50,6 +50,7 @@ static void write_into_nothing(struct test *test, int kind) {
 /* With the disposition that kills, with a handler, and with the signal blocked
  * and pending: the library leaves no trace of it. */
 static void test_sigpipe_is_never_raised(struct test *test) {
+  ONE_THREAD("the other threads block signals");
   struct sigaction killing = {.sa_handler = SIG_DFL};
   struct sigaction handler = {.sa_handler = on_sigpipe};
   struct sigaction before, after;

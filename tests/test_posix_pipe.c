@@ -500,6 +500,7 @@ static void test_no_descriptor_for_the_second(struct test *test) {
 
 /* The engine has both of them, by a duplicate: no thread waits. */
 static void test_second_one_needs_no_thread(struct test *test) {
+  ONE_THREAD("it counts threads");
   struct companion companions[3];
   struct waiting waiting[3];
   int ends[2];

@@ -209,6 +209,7 @@ static int child_signals(void) {
 }
 
 static void test_signals_are_default(struct test *test) {
+  ONE_THREAD("the other threads block signals");
   struct child child;
   struct ovio_output output;
   sigset_t some;

@@ -156,6 +156,7 @@ static void wait_for_it(void *argument) {
 }
 
 static void test_cancel_leaves_it_alone(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   struct child child;
   struct ovio_process process;
   struct ovio_group group;

@@ -142,7 +142,7 @@ static void watch(struct test *test, struct soak *soak, uint64_t duration_ns) {
 
 static double soak_seconds(void) {
   const char *asked = getenv("OVIO_SOAK_SECONDS");
-  double seconds = asked ? atof(asked) : 1.5;
+  double seconds = asked ? strtod(asked, NULL) : 1.5;
   return seconds / WATCHES;
 }
 

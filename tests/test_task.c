@@ -42,6 +42,7 @@ static void spawn_three(void *argument) {
 }
 
 static void test_spawn_in_a_task(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   struct ovio_loop *loop;
   struct note note = {.runs = 0};
   TRY_EQ(test_loop_create(test, &loop, NULL), 0);
@@ -128,6 +129,7 @@ static bool is_near(const void *a, const void *b) {
 }
 
 static void test_stack_is_used_again(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   struct ovio_loop *loop;
   struct note note = {.runs = 0};
   void *first = NULL;

@@ -182,6 +182,7 @@ static void wake(struct ovio_op *op, int64_t result) {
 }
 
 static void test_sleepers_wake_in_order(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   enum { COUNT = 32 };
   struct ordering ordering = {.woken = 0};
   struct ovio_loop *loop;
@@ -284,6 +285,7 @@ static void repost(struct ovio_op *op, int64_t result) {
 }
 
 static void test_timer_beside_endless_work(struct test *test) {
+  ONE_THREAD("each cancel may find the callback running");
   struct outcome busy = {.calls = 0};
   TRY_EQ(ovio_post(test->loop, &busy.op, repost), 0);
   TRY_EQ(ovio_sleep(10000000), 0);

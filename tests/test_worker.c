@@ -55,6 +55,7 @@ static void blockers_end(struct test *test, struct blockers *self) {
 static struct blockers blockers;
 
 static void test_growth_is_bounded(struct test *test) {
+  ONE_THREAD("it counts threads");
   blockers_begin(test, &blockers, 3);
   for (int at = 0; at < COUNT && !test->failure[0]; at++)
     blockers_start(test, &blockers, at);
@@ -110,6 +111,7 @@ static void test_cancel_takes_out_of_the_queue(struct test *test) {
 
 /* However many writes of one file there are: the kernel takes them in turns. */
 static void test_few_threads_for_buffered_writes(struct test *test) {
+  ONE_THREAD("it counts threads");
   enum { WRITES = 64 };
   static struct outcome writes[WRITES];
   struct ovio_file file;
@@ -234,6 +236,7 @@ static void test_one_worker_is_enough(struct test *test) {
 
 /* An error for those that can wait; but a handle is closed all the same. */
 static void test_no_worker_to_be_had(struct test *test) {
+  ONE_THREAD("it lets no thread begin");
   struct ovio_loop *loop;
   struct ovio_file file;
   struct outcome sync = {.calls = 0};
