@@ -153,6 +153,7 @@ void op_execute(struct op *op, struct os_waiter *waiter) {
     result = file_close_now(file);
     break;
   case OP_CALL:
+  case OP_WAIT:
   case OP_CLEANUP:
     result = op->u.call.run(op->u.call.argument, waiter);
     break;
@@ -702,6 +703,10 @@ int64_t op_perform_call(struct file *file, op_call *run, void *argument) {
 
 int64_t op_perform_insistent(struct file *file, op_call *run, void *argument) {
   return op__perform_call(OP_CALL, file, run, argument, PAUSE_MIN_NS);
+}
+
+int64_t op_perform_wait(op_call *run, void *argument) {
+  return op__perform_call(OP_WAIT, NULL, run, argument, 0);
 }
 
 int64_t op_perform_cleanup(op_call *run, void *argument) {

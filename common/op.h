@@ -28,6 +28,7 @@ enum op_code {
   OP_SLEEP,
   OP_POST,
   OP_CALL,
+  OP_WAIT,    /* an OP_CALL that ends when others do something */
   OP_CLEANUP, /* an OP_CALL that nothing cancels, and that is done by any means
                */
   OP_READY,
@@ -158,6 +159,8 @@ int64_t op_perform_call(struct file *file, op_call *run, void *argument);
 /* Likewise, again and again as long as it answers OVIO_EWOULDBLOCK, after
  * pauses that grow; to `file` this is one operation. Not in a callback. */
 int64_t op_perform_insistent(struct file *file, op_call *run, void *argument);
+/* An OP_WAIT, without a file. */
+int64_t op_perform_wait(op_call *run, void *argument);
 /* An OP_CLEANUP: for what must be undone also by a task that was cancelled.
  * `run` must end soon by itself. */
 int64_t op_perform_cleanup(op_call *run, void *argument);

@@ -351,7 +351,7 @@ static struct os_result wait__now(void *argument, struct os_waiter *waiter) {
 static int64_t wait__perform(struct wait *wait) {
   const struct os_process *os = &wait->process->os;
   if (!os->pollable)
-    return op_perform_call(NULL, wait__now, wait);
+    return op_perform_wait(wait__now, wait);
   for (;;) {
     int64_t error = ready_perform(os->handle, false);
     if (error)

@@ -422,7 +422,7 @@ static int64_t next__run(struct watch *watch, struct ovio_event *event) {
     int64_t told = next__look(&pause, event, time_is_up);
     if (told != 0)
       return told < 0 ? told : 0;
-    int64_t news = op_perform_call(NULL, pause__run, &pause);
+    int64_t news = op_perform_wait(pause__run, &pause);
     atomic_store(&watch->waiting, false);
     if (news < 0)
       return news;

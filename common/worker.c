@@ -9,8 +9,10 @@
  * kernel: a few threads do them all, however many there are. Threads that have
  * a job which may last are not counted among these few.
  *
- * A job which no thread is free for, and none can be made, waits for one. Not
- * so a close, which must not depend on what others read: it is refused.
+ * A job which no thread is free for, and none can be made, waits for one, if
+ * one will be free: not all have, or will have, a job that only others can end,
+ * as a read of a pipe, which this job may be needed for. Else it is refused;
+ * and so is a close always, which must not depend on what others read.
  *
  * A cancel either finds the op in the queue and takes it out, or interrupts the
  * thread that has it. Both happen under the lock, under which a thread also
@@ -35,6 +37,12 @@ enum { BRIEF_MAX = 4 };
 static bool op__is_brief(const struct op *op) {
   return op->code == OP_TRANSFER && op->u.transfer.write &&
          (op->file->os.traits & OS_TRAIT_TRY);
+}
+
+/* Does it end only when somebody else does something? */
+static bool op__waits(const struct op *op) {
+  return op->code == OP_WAIT || op->code == OP_READY || op->code == OP_ACCEPT ||
+         (op->code == OP_TRANSFER && op->file->os.kind != OS_KIND_DISK);
 }
 
 void workers_init(struct workers *workers, unsigned max) {
@@ -85,6 +93,7 @@ static void worker__main(void *argument) {
   while ((op = worker__take(worker))) {
     os_lock_release(&workers->lock);
     bool brief = op__is_brief(op);
+    bool waits = op__waits(op);
     op_execute(op, &worker->waiter);
     /* Counted before the loop hears of it, which may have the next job. */
     atomic_fetch_add(&workers->returning, 1);
@@ -92,6 +101,7 @@ static void worker__main(void *argument) {
     os_lock_acquire(&workers->lock);
     atomic_fetch_sub(&workers->returning, 1);
     workers->lasting -= !brief;
+    workers->waiting -= waits;
   }
   os_lock_release(&workers->lock);
 }
@@ -130,6 +140,14 @@ static int workers__grow(struct workers *workers, bool brief) {
   return 0;
 }
 
+/* `error` is why there is no new thread: OVIO_EBUSY, as many as are allowed. */
+static bool workers__will_be_free(const struct workers *workers,
+                                  const struct op *op, int error) {
+  if (op_is_stubborn(op))
+    return false;
+  return workers->count > (error == OVIO_EBUSY ? 0 : workers->waiting);
+}
+
 int workers_submit(struct workers *workers, struct op *op) {
   int error = 0;
   os_lock_acquire(&workers->lock);
@@ -139,11 +157,12 @@ int workers_submit(struct workers *workers, struct op *op) {
     coming += !error;
   }
   bool free = workers->queued + 1 <= coming;
-  if (free || (workers->count > 0 && !op_is_stubborn(op))) {
+  if (free || workers__will_be_free(workers, op, error)) {
     error = 0;
     queue_push(&workers->jobs, &op->link);
     workers->queued++;
     workers->lasting += !op__is_brief(op);
+    workers->waiting += op__waits(op);
     if (workers->idle > 0)
       os_cond_signal(&workers->work);
   } else if (!error) {
@@ -159,6 +178,7 @@ bool workers_cancel(struct workers *workers, struct op *op) {
   if (waiting) {
     workers->queued--;
     workers->lasting -= !op__is_brief(op);
+    workers->waiting -= op__waits(op);
   }
   for (struct worker *at = workers->all; at && !waiting; at = at->next) {
     if (at->op == op)

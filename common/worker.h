@@ -14,6 +14,7 @@ struct workers {
   struct worker *all;
   unsigned queued;
   unsigned lasting; /* jobs, queued or under way, that are not brief */
+  unsigned waiting; /* of those, what only others can end */
   unsigned count;
   unsigned idle;
   unsigned max;
@@ -24,9 +25,8 @@ struct workers {
 void workers_init(struct workers *workers, unsigned max);
 /* Ends and joins the threads. No job is left. */
 void workers_destroy(struct workers *workers);
-/* Hands an op over; op_from_worker() brings it back. An error when there is no
- * thread and none can be made; for a close and its like, also when
- * none is free. */
+/* Hands an op over; op_from_worker() brings it back. An error when none can be
+ * made of the threads that it takes. */
 int workers_submit(struct workers *workers, struct op *op);
 /* true: it had not begun, and is the caller's again. false: it comes back by
  * itself; a blocked one was interrupted, which may have to be repeated. */

@@ -290,11 +290,12 @@ struct native_calls {
   int (*waitid)(idtype_t kind, id_t id, siginfo_t *out, int options);
   int (*kill)(pid_t pid, int signal);
   int (*getentropy)(void *bytes, size_t length);
-  void *(*mmap)(void *at, size_t length, int access, int flags, int fd, off_t);
+  void *(*mmap)(void *at, size_t length, int access, int flags, int fd, off_t offset);
   int (*munmap)(void *at, size_t length);
   int (*mprotect)(void *at, size_t length, int access);
   int (*madvise)(void *at, size_t length, int advice);
-  int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  int (*pthread_create)(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *),
+      void *argument);
 #if NATIVE_HAS_RWF
   /* Offset -1: at the file's own position. */
   ssize_t (*preadv2)(int fd, const struct iovec *iov, int count, off_t offset, int flags);

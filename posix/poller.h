@@ -88,9 +88,9 @@ extern const struct poller port_kqueue;
 
 #if NATIVE_HAS_URING
 /* A ring that also waits for the news of the port's epoll, or, if the port is
- * not one thread's alone, one that can be waited for there; or NULL: the system
- * has none, or does not let us. */
-struct ring *ring_create(const struct os_port *port);
+ * not one thread's alone, one that can be waited for there. OVIO_ENOTSUP: the
+ * system has none, or does not let us. */
+int ring_create(struct ring **out, const struct os_port *port);
 void ring_destroy(struct ring *ring);
 /* Readable when there are completions. */
 int ring_descriptor(const struct ring *ring);
@@ -111,9 +111,10 @@ int ring_wait(struct ring *ring, int64_t timeout_ns, struct os_io **done,
               size_t max, size_t *count, bool *news);
 #else
 /* Built without: no port has one, and the rest is never called. */
-static inline struct ring *ring_create(const struct os_port *port) {
+static inline int ring_create(struct ring **out, const struct os_port *port) {
+  (void)out;
   (void)port;
-  return NULL;
+  return OVIO_ENOTSUP;
 }
 static inline void ring_destroy(struct ring *ring) {
   (void)ring;

@@ -116,21 +116,26 @@ static const struct poller *port__engine(unsigned engine) {
   }
 }
 
-static struct ring *port__make_ring(struct os_port *port) {
-  struct ring *ring = ring_create(port);
-  if (ring && !port->alone &&
-      port_epoll_add_ring(port, ring_descriptor(ring)) != 0) {
+static int port__make_ring(struct os_port *port) {
+  struct ring *ring;
+  int error = ring_create(&ring, port);
+  if (error)
+    return error;
+  if (!port->alone)
+    error = port_epoll_add_ring(port, ring_descriptor(ring));
+  if (error)
     ring_destroy(ring);
-    ring = NULL;
-  }
-  return ring;
+  else
+    port->ring = ring;
+  return error;
 }
 
 /* Not an error where any engine will do. */
 static int port__add_ring(struct os_port *port, unsigned engine) {
-  if (engine == OVIO_ENGINE_DEFAULT || engine == OVIO_ENGINE_URING)
-    port->ring = port__make_ring(port);
-  return engine == OVIO_ENGINE_URING && !port->ring ? OVIO_ENOTSUP : 0;
+  if (engine != OVIO_ENGINE_DEFAULT && engine != OVIO_ENGINE_URING)
+    return 0;
+  int error = port__make_ring(port);
+  return engine == OVIO_ENGINE_URING ? error : 0;
 }
 
 int os_port_create(struct os_port **port, unsigned engine, unsigned threads) {

@@ -48,30 +48,40 @@ static const unsigned ring__features =
     IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
     IORING_FEAT_RW_CUR_POS;
 
-static bool ring__open(struct io_uring *uring, unsigned flags) {
+/* A kernel without it and one that forbids it say ENOSYS and EPERM, an older
+ * one EINVAL to a flag (io_uring_setup(2)). */
+static int ring__open(struct io_uring *uring, unsigned flags) {
   struct io_uring_params params;
   memset(&params, 0, sizeof(params));
   params.flags = flags;
-  if (native.io_uring_queue_init_params(RING_ENTRIES, uring, &params) < 0)
-    return false;
+  int error = -native.io_uring_queue_init_params(RING_ENTRIES, uring, &params);
+  if (error == ENOMEM || error == EMFILE || error == ENFILE)
+    return os_error_map((uint32_t)error);
+  if (error > 0)
+    return OVIO_ENOTSUP;
   if ((params.features & ring__features) == ring__features)
-    return true;
+    return 0;
   io_uring_queue_exit(uring);
-  return false;
+  return OVIO_ENOTSUP;
 }
 
-struct ring *ring_create(const struct os_port *port) {
+int ring_create(struct ring **out, const struct os_port *port) {
   struct ring *ring = memory_allocate(sizeof(*ring));
   if (!ring)
-    return NULL;
+    return OVIO_ENOMEM;
   ring->descriptor = port->alone ? port_epoll_descriptor(port) : -1;
   /* One thread is not interrupted while it is busy: it asks every turn. Of
    * several, the one that waits would wait for the other. Linux 5.19. */
-  if ((port->alone && ring__open(&ring->uring, IORING_SETUP_COOP_TASKRUN)) ||
-      ring__open(&ring->uring, 0))
-    return ring;
-  memory_free(ring);
-  return NULL;
+  int error = OVIO_ENOTSUP;
+  if (port->alone)
+    error = ring__open(&ring->uring, IORING_SETUP_COOP_TASKRUN);
+  if (error == OVIO_ENOTSUP)
+    error = ring__open(&ring->uring, 0);
+  if (error)
+    memory_free(ring);
+  else
+    *out = ring;
+  return error;
 }
 
 int ring_descriptor(const struct ring *ring) {
