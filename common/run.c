@@ -15,6 +15,7 @@
 
 #define LIMIT_DEFAULT ((size_t)16 << 20)
 #define ROOM_FIRST    ((size_t)4096)
+#define RETRY_NS      1000000u
 
 struct reader {
   struct run *run;
@@ -38,6 +39,7 @@ struct run {
   uint32_t native;
   size_t limit;
   struct loop *loop;
+  bool began; /* its own loop has got to its task */
   int result;
 };
 
@@ -227,7 +229,21 @@ static int run__prepare(struct run *run,
 }
 
 static void run__task(void *argument) {
-  run__main(argument);
+  struct run *run = argument;
+  run->began = true;
+  run__main(run);
+}
+
+/* Its loop has failed. What uses the caller's stack must be over before the
+ * return, and so must the child. */
+static void run__break_off(struct run *run) {
+  struct ovio_loop *loop = (struct ovio_loop *)run->loop;
+  if (!run->began)
+    tasks_discard(run->loop);
+  while (run->began && ovio_loop_run(loop) != 0) {
+    ovio_loop_cancel(loop);
+    os_sleep_ns(RETRY_NS);
+  }
 }
 
 static int run__on_own_loop(struct run *run) {
@@ -239,6 +255,8 @@ static int run__on_own_loop(struct run *run) {
   error = ovio_spawn(loop, run__task, run);
   if (!error)
     error = ovio_loop_run(loop);
+  if (error)
+    run__break_off(run);
   (void)ovio_loop_destroy(loop);
   return error;
 }

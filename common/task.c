@@ -180,6 +180,13 @@ static void task__recycle(struct task *task) {
   atomic_fetch_sub(&loop->pending, 1);
 }
 
+void tasks_discard(struct loop *loop) {
+  struct node *node;
+  inbox_take(&loop->inbox, &loop->ready);
+  while ((node = queue_pop(&loop->ready)))
+    task__recycle(CONTAINER_OF(node, struct task, link));
+}
+
 static void task__end(struct task *task) {
   timer_stop(&task->loop->timers, &task->timer);
   task__depart(task);

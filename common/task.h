@@ -67,6 +67,9 @@ void task_cancel_now(struct task *task);
 bool tasks_trim_idle(struct loop *loop);
 /* The loop is about to go. */
 void tasks_destroy_idle(struct loop *loop);
+/* What was spawned: nobody runs the loop, or ever has, and nothing else was
+ * pushed to it. */
+void tasks_discard(struct loop *loop);
 
 /* The member has ended. */
 void group_leave(struct task *task);

@@ -16,7 +16,10 @@ static int kqueue__change(int queue, int fd, int filter, int action,
   /* udata is an integer on some systems. */
   EV_SET(&change, (uintptr_t)fd, (short)filter, (unsigned short)action, 0, 0,
          (__typeof__(change.udata))(uintptr_t)registration);
-  int failed = native.kevent(queue, &change, 1, NULL, 0, NULL);
+  int failed;
+  do
+    failed = native.kevent(queue, &change, 1, NULL, 0, NULL);
+  while (failed < 0 && errno == EINTR);
   return failed < 0 ? os_error_map((uint32_t)errno) : 0;
 }
 
@@ -48,6 +51,12 @@ static bool kqueue__has(const struct os_port *port, int fd,
   return false;
 }
 
+static void kqueue__remove(struct os_port *port, int fd) {
+  int queue = kqueue__of(port);
+  (void)kqueue__change(queue, fd, EVFILT_READ, EV_DELETE, 0);
+  (void)kqueue__change(queue, fd, EVFILT_WRITE, EV_DELETE, 0);
+}
+
 static int kqueue__add(struct os_port *port, int fd, uint64_t registration) {
   if (kqueue__has(port, fd, registration))
     return OVIO_EEXIST;
@@ -55,13 +64,11 @@ static int kqueue__add(struct os_port *port, int fd, uint64_t registration) {
   int action = EV_ADD | EV_CLEAR;
   int reads = kqueue__change(queue, fd, EVFILT_READ, action, registration);
   int writes = kqueue__change(queue, fd, EVFILT_WRITE, action, registration);
-  return writes ? reads : 0;
-}
-
-static void kqueue__remove(struct os_port *port, int fd) {
-  int queue = kqueue__of(port);
-  (void)kqueue__change(queue, fd, EVFILT_READ, EV_DELETE, 0);
-  (void)kqueue__change(queue, fd, EVFILT_WRITE, EV_DELETE, 0);
+  if (reads == OVIO_ENOMEM || writes == OVIO_ENOMEM) {
+    kqueue__remove(port, fd);
+    return OVIO_ENOMEM;
+  }
+  return writes ? reads : 0; /* of a pipe's end, one is refused */
 }
 
 static struct port_event kqueue__translate(const struct kevent *event) {

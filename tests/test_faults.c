@@ -92,7 +92,9 @@ static const char *told(const char *what, int64_t result) {
 
 static bool is_named_rightly(int64_t result) {
   const struct fault_error *error = &matrix.plan.error;
-  return result == (error->name ? error->name : fault_name(error->native));
+  if (error->name && result == error->name)
+    return true;
+  return error->native && result == fault_name(error->native);
 }
 
 /* Ends the faults. */
@@ -102,6 +104,8 @@ static void judge(int64_t result) {
   faults_off();
   matrix.allocations = memory_count - matrix.allocations;
   fault_scene_tidy(matrix.folder);
+  if (result == FAULT_SCENE_SHORT && struck)
+    result = 0;
   matrix.struck += struck;
   matrix.right += struck && result == 0;
   if (result > 0 || (result < 0 && (!struck || !is_named_rightly(result))))
@@ -172,6 +176,11 @@ static bool wants_all(void) {
   return asked && strcmp(asked, "all") == 0;
 }
 
+static bool passes(size_t call, uint32_t native) {
+  return call != MEMORY &&
+         (fault_calls[call].passing || fault_is_passing(native));
+}
+
 /* The errors for a use: all of them, or the use's own. */
 static void fail_use(size_t call, unsigned at, bool lasting) {
   const size_t count = call == MEMORY ? 1 : fault_calls[call].count;
@@ -180,16 +189,22 @@ static void fail_use(size_t call, unsigned at, bool lasting) {
     if (call != MEMORY)
       plan.error = fault_calls[call].errors[e];
     bool turn = at == 1 || e == at % count || wants_all();
-    if (turn &&
-        !(lasting && call != MEMORY && fault_is_passing(plan.error.native)))
+    if (turn && !(lasting && passes(call, plan.error.native)))
       play_once(&plan);
   }
+}
+
+/* Wine takes 30 ms for a play: of later uses, a third. */
+static bool is_left_out(size_t call, unsigned at) {
+  return test_is_wine() && !wants_all() && at > 1 && (at + call) % 3 != 0;
 }
 
 static void fail_call(size_t call, unsigned uses) {
   matrix.calls += uses > 0;
   matrix.uses += uses;
   for (unsigned at = 1; at <= uses && !matrix.test->failure[0]; at++) {
+    if (is_left_out(call, at))
+      continue;
     fail_use(call, at, false);
     fail_use(call, at, true);
   }

@@ -5,12 +5,18 @@
 # under the sanitizers, under Wine.
 #
 #   test.sh [PRESET...]
+#   test.sh --long            then toolchain/long.sh, too: hours
 #
 # The last line is "N passed, N failed, N skipped": cmocka's test cases, and
 # one for each other check. The status says whether anything failed.
 set -eu
 
 cd "$(dirname "$0")/.."
+long=no
+if [ "${1-}" = --long ]; then
+  long=yes
+  shift
+fi
 if [ $# -eq 0 ]; then
   set -- linux linux-clang linux-asan linux-tsan linux-portable mingw64 mingw32
 fi
@@ -98,6 +104,9 @@ done
 echo
 echo "By preset, with what failed and why what was skipped:"
 cat build/test-summary
+if [ "$long" = yes ]; then
+  sh toolchain/long.sh && passed=$((passed + 1)) || failed=$((failed + 1))
+fi
 echo "in $(($(date +%s) - begun)) s"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

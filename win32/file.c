@@ -63,15 +63,25 @@ static DWORD file__attributes(unsigned flags, unsigned mode) {
   return attributes ? attributes : FILE_ATTRIBUTE_NORMAL;
 }
 
-/* A volume or a disk has no attributes: 0. FALSE: they could not be told. */
+static bool file__is_unasked(DWORD error) {
+  return error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_FUNCTION ||
+         error == ERROR_NOT_SUPPORTED;
+}
+
+/* A file system without reparse points may know the older question alone; a
+ * volume or a disk has no attributes: 0. FALSE: they could not be told. */
 static BOOL file__ask_attributes(HANDLE handle, FILE_ATTRIBUTE_TAG_INFO *tag) {
   *tag = (FILE_ATTRIBUTE_TAG_INFO){0, 0};
   if (native.GetFileInformationByHandleEx(handle, FileAttributeTagInfo, tag,
                                           sizeof *tag))
     return TRUE;
-  DWORD error = GetLastError();
-  return error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_FUNCTION ||
-         error == ERROR_NOT_SUPPORTED;
+  if (!file__is_unasked(GetLastError()))
+    return FALSE;
+  BY_HANDLE_FILE_INFORMATION info;
+  if (!native.GetFileInformationByHandle(handle, &info))
+    return file__is_unasked(GetLastError());
+  tag->FileAttributes = info.dwFileAttributes;
+  return TRUE;
 }
 
 /* A symbolic link, a junction: what stands for another name. Other reparse
@@ -117,15 +127,26 @@ static struct os_result file__refused(const wchar_t *path, unsigned flags,
     return result;
   if ((flags & OVIO_NOFOLLOW) && (attributes & FILE_ATTRIBUTE_REPARSE_POINT))
     result.value = OVIO_ELOOP; /* a link to a directory */
-  else if (attributes & FILE_ATTRIBUTE_DIRECTORY)
+  else if ((attributes & FILE_ATTRIBUTE_DIRECTORY) && !(flags & OVIO_DIRECTORY))
     result.value = OVIO_EISDIR;
   return result;
 }
 
+/* FILE_TYPE_UNKNOWN may be the type, or a failure (MS: GetFileType). */
+static struct os_result file__native_type(HANDLE handle, DWORD *type) {
+  SetLastError(NO_ERROR);
+  *type = native.GetFileType(handle);
+  DWORD error = GetLastError();
+  if (*type == FILE_TYPE_UNKNOWN && error != NO_ERROR)
+    return native_failure(error);
+  return (struct os_result){0, 0};
+}
+
 /* Does what was opened fit the flags? */
-static struct os_result file__verify(HANDLE handle, unsigned flags) {
+static struct os_result file__verify(HANDLE handle, DWORD type,
+                                     unsigned flags) {
   FILE_ATTRIBUTE_TAG_INFO tag;
-  if (native.GetFileType(handle) != FILE_TYPE_DISK)
+  if (type != FILE_TYPE_DISK)
     return (struct os_result){flags & OVIO_DIRECTORY ? OVIO_ENOTDIR : 0, 0};
   if (!file__ask_attributes(handle, &tag))
     return native_last_failure();
@@ -151,9 +172,9 @@ static size_t file__alignment(HANDLE handle) {
 
 /* Not by CREATE_ALWAYS, which fails on hidden files (MS: CreateFileW). What is
  * no file has no end to be set. */
-static struct os_result file__cut(HANDLE handle) {
+static struct os_result file__cut(HANDLE handle, DWORD type) {
   FILE_END_OF_FILE_INFO end = {.EndOfFile.QuadPart = 0};
-  return file__answer(native.GetFileType(handle) != FILE_TYPE_DISK ||
+  return file__answer(type != FILE_TYPE_DISK ||
                       native.SetFileInformationByHandle(
                           handle, FileEndOfFileInfo, &end, sizeof end));
 }
@@ -213,8 +234,9 @@ static struct os_result file__learn_disk(struct os_file *file, HANDLE handle,
   file->kind = OS_KIND_DISK;
   file->alignment = flags & OVIO_DIRECT ? file__alignment(handle) : 1;
   /* A handle that may only write does not tell: then it is no directory. */
-  if (file__ask_attributes(handle, &tag) &&
-      (tag.FileAttributes & FILE_ATTRIBUTE_DIRECTORY))
+  if (!file__ask_attributes(handle, &tag) && (flags & OVIO_DIRECTORY))
+    return native_last_failure();
+  if (tag.FileAttributes & FILE_ATTRIBUTE_DIRECTORY)
     file->kind = OS_KIND_DIRECTORY;
   if ((file->kind == OS_KIND_DIRECTORY) != ((flags & OVIO_DIRECTORY) != 0))
     return (struct os_result){
@@ -251,12 +273,14 @@ static struct os_result file__learn(struct os_file *file, HANDLE handle,
 /* How it was opened is known, but a device may have decided otherwise. */
 static struct os_result file__prepare(struct os_file *file, HANDLE handle,
                                       unsigned flags) {
-  struct os_result result = file__verify(handle, flags);
+  DWORD type;
+  struct os_result result = file__native_type(handle, &type);
+  if (result.value == 0)
+    result = file__verify(handle, type, flags);
   if (result.value == 0 && (flags & OVIO_TRUNCATE))
-    result = file__cut(handle);
+    result = file__cut(handle, type);
   if (result.value < 0)
     return result;
-  DWORD type = native.GetFileType(handle);
   bool overlapped = type == FILE_TYPE_CHAR ? file__is_overlapped(handle)
                                            : !(flags & OVIO_BLOCKING);
   result = file__learn(file, handle, type, overlapped, flags);
@@ -313,11 +337,10 @@ struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
     return native_failure(ERROR_INVALID_HANDLE);
   if (flags & OVIO_NONBLOCK)
     return (struct os_result){OVIO_ENOTSUP, 0};
-  SetLastError(NO_ERROR);
-  DWORD type = native.GetFileType(handle);
-  DWORD error = GetLastError();
-  if (type == FILE_TYPE_UNKNOWN && error != NO_ERROR)
-    return native_failure(error);
+  DWORD type;
+  struct os_result result = file__native_type(handle, &type);
+  if (result.value < 0)
+    return result;
   bool overlapped = !file__is_standard(handle) && file__is_overlapped(handle);
   return file__learn(file, handle, type, overlapped, flags);
 }

@@ -163,18 +163,16 @@ static BOOL pipe__secure(struct pipe_security *security) {
                                    &security->list.acl, FALSE);
 }
 
-static HANDLE pipe__instance(const struct os_listener *listener, bool first) {
-  struct pipe_security security;
+static HANDLE pipe__instance(const struct os_listener *listener,
+                             struct pipe_security *security, bool first) {
   DWORD mode = listener->message ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE
                                  : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE;
   DWORD access = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED;
   if (first)
     access |= FILE_FLAG_FIRST_PIPE_INSTANCE;
-  if (!pipe__secure(&security))
-    return INVALID_HANDLE_VALUE;
   return native.CreateNamedPipeW(
       listener->name, access, mode | PIPE_REJECT_REMOTE_CLIENTS,
-      PIPE_UNLIMITED_INSTANCES, PIPE_ROOM, PIPE_ROOM, 0, &security.attributes);
+      PIPE_UNLIMITED_INSTANCES, PIPE_ROOM, PIPE_ROOM, 0, &security->attributes);
 }
 
 /* The name is taken: refused as the first of it, or as one of another kind (MS:
@@ -188,7 +186,10 @@ static struct os_result pipe__listen_failure(void) {
 
 static struct os_result pipe__listen(struct os_file *file,
                                      struct os_listener *listener) {
-  HANDLE handle = pipe__instance(listener, true);
+  struct pipe_security security;
+  if (!pipe__secure(&security))
+    return native_last_failure();
+  HANDLE handle = pipe__instance(listener, &security, true);
   if (handle == INVALID_HANDLE_VALUE)
     return pipe__listen_failure();
   *file = (struct os_file){
@@ -281,7 +282,10 @@ static struct os_result pipe__take(struct os_file *file, HANDLE handle,
 struct os_result os_pipe_take(struct os_file *listener, struct os_file *file,
                               int64_t value) {
   (void)value;
-  HANDLE next = pipe__instance(listener->listener, false);
+  struct pipe_security security;
+  HANDLE next = pipe__secure(&security)
+                    ? pipe__instance(listener->listener, &security, false)
+                    : INVALID_HANDLE_VALUE;
   if (next == INVALID_HANDLE_VALUE)
     return native_last_failure(); /* the next accept finds it connected */
   HANDLE handle = (HANDLE)listener->handle;

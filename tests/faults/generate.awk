@@ -72,6 +72,7 @@ function wrapper(row, parts, count, at, result, name, list, call, kind, after) {
   }
   kind = answers[name]
   after = sub(/,after/, "", kind)
+  passing = sub(/,passing/, "", kind) ? "true" : "false"
   unless = ""
   if (match(kind, /,unless=.*/)) {
     unless = "!(" substr(kind, RSTART + 8) ") && "
@@ -88,8 +89,8 @@ function wrapper(row, parts, count, at, result, name, list, call, kind, after) {
   code = code sprintf("    return %s;\n  }\n", answer(name, kind))
   code = code sprintf("  return real.%s(%s);\n}\n", name, call)
   names = names "  FAULT_" name ",\n"
-  rows = rows sprintf("  {\"%s\", errors_%s, COUNT(errors_%s) - 1},\n", name,
-                      name, name)
+  rows = rows sprintf("  {\"%s\", errors_%s, COUNT(errors_%s) - 1, %s},\n", name,
+                      name, name, passing)
   install = install sprintf("  native.%s = fault_%s;\n", name, name)
 }
 

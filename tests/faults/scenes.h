@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* Fewer bytes than asked were moved, because of the fault: that is a result. */
+#define FAULT_SCENE_SHORT INT64_MIN
+
 struct fault_scene {
   const char *name;
   /* 0, the first error that a call answered, or, if data were wrong, the number
