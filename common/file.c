@@ -19,6 +19,7 @@
 
 #include "common/beneath.h"
 #include "common/check.h"
+#include "common/inject.h"
 #include "common/loop.h"
 #include "common/path.h"
 #include "common/task.h"
@@ -677,7 +678,7 @@ static int64_t file__transfer(const struct request *request) {
     return runner_answer(length, 0);
   struct runner *runner = runner_current();
   unsigned char turn = file__turn(request);
-  if (!runner && turn == TURN_NONE)
+  if (!runner && turn == TURN_NONE && !inject_is_on())
     return file__transfer_plain(request);
   struct op op;
   op_init(&op, OP_TRANSFER, request->file);
@@ -802,6 +803,8 @@ file__move_in_task(struct task *task, struct file *file, bool write,
 
 static inline bool file__is_short(const struct file *file, const void *buffer,
                                   size_t length, int64_t offset) {
+  if (inject_is_on())
+    return false;
   if (!file)
     return false;
   if (!buffer)

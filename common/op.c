@@ -30,6 +30,7 @@
 
 #include "common/check.h"
 #include "common/file.h"
+#include "common/inject.h"
 #include "common/loop.h"
 #include "common/task.h"
 
@@ -150,7 +151,7 @@ void op_execute(struct op *op, struct os_waiter *waiter) {
     result = file_open_now(file, op);
     break;
   case OP_CLOSE:
-    result = file_close_now(file);
+    result = inject_into(op, file_close_now(file));
     break;
   case OP_CALL:
   case OP_CLEANUP:
@@ -515,10 +516,8 @@ static bool op__is_ready(struct op *op) {
   return result.value != OVIO_EWOULDBLOCK;
 }
 
-static void op__go_to_file(struct op *op) {
-  if (!op__place(op) || op__is_ready(op))
-    op_finish(op, op->result);
-  else if (op__is_inline(op))
+static void op__begin(struct op *op) {
+  if (op__is_inline(op))
     op__run_here(op);
   else if (op->code == OP_TRANSFER)
     op__transfer(op);
@@ -526,6 +525,53 @@ static void op__go_to_file(struct op *op) {
     op__submit(op);
   else
     op__start_io(op);
+}
+
+/* A test wants it to fail; a close fails when it is done. */
+static bool op__is_refused(const struct op *op) {
+  return op->injected < 0 && op->code != OP_CLOSE;
+}
+
+static void op__begin_injected(struct op *op) {
+  if (op__is_refused(op))
+    op_finish(op, op->injected);
+  else
+    op__begin(op);
+}
+
+static void op__on_injection(struct timer *timer) {
+  op__begin_injected(CONTAINER_OF(timer, struct op, timer));
+}
+
+static void op__inject(struct op *op) {
+  int64_t due_ns = inject_decide(op);
+  if (due_ns == 0) {
+    op__begin_injected(op);
+    return;
+  }
+  op->phase = OP_TIMER;
+  timer_start(&op->loop->timers, &op->timer, due_ns, op__on_injection);
+}
+
+/* The same on a plain thread; true: it has failed. */
+static bool op__inject_here(struct op *op) {
+  if (!inject_is_on())
+    return false;
+  int64_t wait_ns = inject_decide(op) - os_clock_ns();
+  if (wait_ns > 0)
+    os_sleep_ns((uint64_t)wait_ns);
+  if (op__is_refused(op))
+    op->result = op->injected;
+  return op__is_refused(op);
+}
+
+static void op__go_to_file(struct op *op) {
+  if (!op__place(op) || op__is_ready(op))
+    op_finish(op, op->result);
+  else if (inject_is_on() && !op->injected)
+    op__inject(op);
+  else
+    op__begin(op);
 }
 
 static void op__on_pause_end(struct timer *timer) {
@@ -631,7 +677,7 @@ static int64_t op__perform_here(struct op *op) {
   if (op->result == 0) {
     if (!op->granted)
       parker__wait(&parker);
-    if (op__place(op))
+    if (op__place(op) && !op__inject_here(op))
       op__execute_here(op);
     op__leave(op);
   }

@@ -94,6 +94,7 @@ struct op {
   bool linked;           /* in the ops of its file; an open: of its directory */
   bool suspended;        /* its task waits */
   bool tried;            /* it is not in the page cache */
+  int16_t injected;      /* common/inject.h: 0: not met; < 0: the error */
   union {
     struct transfer transfer;
     struct {
