@@ -22,6 +22,7 @@
 #include "common/inject.h"
 #include "common/loop.h"
 #include "common/path.h"
+#include "common/poison.h"
 #include "common/task.h"
 
 _Static_assert(sizeof(struct file) <= sizeof(struct ovio_file), "ovio_file");
@@ -676,6 +677,7 @@ static int64_t file__transfer(const struct request *request) {
   int64_t length = file__check(request);
   if (length <= 0)
     return runner_answer(length, 0);
+  poison_check_parts(request->iov, request->count);
   struct runner *runner = runner_current();
   unsigned char turn = file__turn(request);
   if (!runner && turn == TURN_NONE && !inject_is_on())
@@ -754,6 +756,7 @@ __attribute__((always_inline)) static inline struct os_result file__move_at(
   struct os_result result = {LONG_WAY, false};
   unsigned state = atomic_fetch_add(&file->state, FILE_USER);
   if ((state & (FILE_OPEN | FILE_CLOSING | ways)) == (FILE_OPEN | ways)) {
+    poison_check(buffer, length);
     result = move(&file->os, buffer, length, offset);
     if (result.value != (int64_t)length)
       result = file__move_on(file, move, buffer, length, offset, result);
@@ -868,6 +871,7 @@ static int file__start_transfer(struct ovio_loop *loop,
     op->file = NULL;
     return op_start(op);
   }
+  poison_check_parts(request->iov, request->count);
   op->turn = file__turn(request);
   op->tried = request->tried;
   file__fill_transfer(&op->u.transfer, request, (struct loop *)loop);

@@ -30,8 +30,10 @@
 
 #include "common/check.h"
 #include "common/file.h"
+#include "common/guard.h"
 #include "common/inject.h"
 #include "common/loop.h"
+#include "common/poison.h"
 #include "common/task.h"
 
 _Static_assert(sizeof(struct op) <= sizeof(struct ovio_op), "ovio_op");
@@ -63,13 +65,23 @@ void op_give_back(struct op *op) {
   atomic_store(&op->state, 0);
 }
 
+/* An op that was overwritten in flight looks idle: before it is lost. */
+static void op__look_around(void) {
+  struct runner *runner = OP_GUARDED ? runner_current() : NULL;
+  if (runner && runner->has_baton)
+    guard_check_loop(runner->loop);
+}
+
 int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
              enum op_code code, struct file *file, struct op **op) {
   if (!public_op || !loop || !done)
     return (int)runner_answer(OVIO_EINVAL, 0);
   struct op *mine = (struct op *)(void *)public_op;
-  if (!op_take(mine))
+  op__look_around();
+  if (!op_take(mine)) {
+    (void)guard_is_strange(mine);
     return (int)runner_answer(OVIO_EBUSY, 0);
+  }
   op_init(mine, code, file);
   mine->loop = loop;
   mine->done = done;
@@ -87,6 +99,7 @@ bool op_is_stubborn(const struct op *op) {
 }
 
 void op_activate(struct op *op) {
+  guard_mark(op);
   atomic_store(&op->state,
                op_is_stubborn(op) ? OP_ACTIVE | OP_STUBBORN : OP_ACTIVE);
 }
@@ -206,6 +219,24 @@ static int op__enter(struct op *op) {
   return error;
 }
 
+/* ---- who owns the buffers ---- */
+
+static bool op__fills(const struct op *op) {
+  return op->code == OP_TRANSFER && !op->u.transfer.write;
+}
+
+/* Before anybody else knows of it. */
+static void op__seal(const struct op *op) {
+  if (op__fills(op))
+    poison_parts(op->u.transfer.iov, op->u.transfer.count);
+}
+
+/* While it is still ours. */
+static void op__unseal(const struct op *op) {
+  if (op__fills(op))
+    poison_lift_parts(op->u.transfer.iov, op->u.transfer.count);
+}
+
 /* ---- delivering, on the loop's thread ---- */
 
 /* Makes it idle; false: a cancel message is under way. */
@@ -220,12 +251,14 @@ static bool op__settle(struct op *op) {
 
 static void op__deliver(struct node *node) {
   struct op *op = CONTAINER_OF(node, struct op, link);
+  guard_check(op);
   /* Once it is idle, any thread may start it anew. */
   struct task *task = op->task;
   ovio_done *done = op->done;
   struct loop *loop = op->loop;
   int64_t result = op->result;
   uint32_t native = op->native;
+  op__unseal(op);
   if (!op__settle(op)) {
     op->phase = OP_HELD;
     return;
@@ -340,6 +373,7 @@ static void op__start_io(struct op *op) {
 }
 
 void op_on_port(struct op *op) {
+  guard_check(op);
   op->loop->in_port--;
   if (op->code != OP_TRANSFER) {
     op__end_io(op);
@@ -393,7 +427,9 @@ static void op__end_call(struct op *op) {
 /* ---- the worker's way ---- */
 
 static void op__on_worker(struct node *node) {
-  op__end_call(CONTAINER_OF(node, struct op, link));
+  struct op *op = CONTAINER_OF(node, struct op, link);
+  guard_check(op);
+  op__end_call(op);
 }
 
 void op_from_worker(struct op *op) {
@@ -629,13 +665,16 @@ static void op__arrive(struct op *op) {
 }
 
 static void op__on_arrival(struct node *node) {
-  op__arrive(CONTAINER_OF(node, struct op, link));
+  struct op *op = CONTAINER_OF(node, struct op, link);
+  guard_check(op);
+  op__arrive(op);
 }
 
 int op_start(struct op *op) {
   int error = op__enter(op);
   if (error)
     return op_unclaim(op, error);
+  op__seal(op);
   atomic_fetch_add(&op->loop->pending, 1);
   op->link.run = op__on_arrival;
   loop_push(op->loop, &op->link);
@@ -644,13 +683,14 @@ int op_start(struct op *op) {
 
 void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
                        struct os_result result) {
-  op->code = OP_TRANSFER;
+  op->code = OP_POST; /* what it was about is over */
   op->phase = OP_FINISHED;
   op->loop = loop;
   op->task = NULL;
   op->done = done;
   op->result = result.value;
   op->native = result.native;
+  guard_mark(op);
   atomic_store(&op->state, OP_ACTIVE);
   atomic_fetch_add(&loop->pending, 1);
   loop_enter(loop);
@@ -695,9 +735,11 @@ static int op__await(struct op *op, struct task *task) {
   int error = op__enter(op);
   if (error)
     return error;
+  op__seal(op);
   op__arrive(op);
   if (op->phase == OP_FINISHED) {
     struct runner *runner = task->loop->runner;
+    op__unseal(op);
     if (runner->budget_left > 0 && op__settle(op)) {
       runner->budget_left--;
       return 0;
@@ -784,6 +826,7 @@ void op_cancel_now(struct op *op) {
 
 static void op__on_cancel(struct node *node) {
   struct op *op = CONTAINER_OF(node, struct op, cancel_link);
+  guard_check(op);
   atomic_fetch_and(&op->state, ~OP_CANCEL_ASKED);
   if (op->phase == OP_HELD)
     op__deliver(&op->link);
@@ -809,7 +852,9 @@ int op_ask_cancel(struct op *op) {
 }
 
 int ovio_cancel(struct ovio_op *public_op) {
-  int error =
-      public_op ? op_ask_cancel((struct op *)(void *)public_op) : OVIO_EINVAL;
+  struct op *op = (struct op *)(void *)public_op;
+  int error = OVIO_EINVAL;
+  if (op && !guard_is_strange(op))
+    error = op_ask_cancel(op);
   return (int)runner_answer(error, 0);
 }
