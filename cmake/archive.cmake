@@ -17,11 +17,18 @@ function(ovio_archive target)
   endif()
   if(plain)
     ovio_library(${target})
+    if(OVIO_TESTING)
+      ovio_faults(${target})
+    endif()
     return()
   endif()
 
   add_library(ovio_objects OBJECT)
   ovio_library(ovio_objects)
+  if(OVIO_TESTING)
+    ovio_faults(ovio_objects)
+    target_compile_definitions(${target} INTERFACE OVIO_TESTING)
+  endif()
   set_target_properties(
     ovio_objects
     PROPERTIES

@@ -6,6 +6,9 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ovio)
 set(pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 install(FILES include/ovio.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+if(OVIO_TESTING)
+  install(FILES include/ovio_test.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+endif()
 install(TARGETS ovio_static ovio_shared EXPORT ovioTargets)
 
 # CMake package.
@@ -37,6 +40,10 @@ else()
 endif()
 cmake_path(APPEND OVIO_PC_LIBDIR "\${prefix}" ${CMAKE_INSTALL_LIBDIR})
 cmake_path(APPEND OVIO_PC_INCLUDEDIR "\${prefix}" ${CMAKE_INSTALL_INCLUDEDIR})
+set(OVIO_PC_DEFINITIONS "")
+if(OVIO_TESTING)
+  set(OVIO_PC_DEFINITIONS " -DOVIO_TESTING")
+endif()
 configure_file(cmake/ovio.pc.in ${PROJECT_BINARY_DIR}/ovio.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/ovio.pc DESTINATION ${pc_dir})
 

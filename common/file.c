@@ -19,8 +19,10 @@
 
 #include "common/beneath.h"
 #include "common/check.h"
+#include "common/inject.h"
 #include "common/loop.h"
 #include "common/path.h"
+#include "common/poison.h"
 #include "common/task.h"
 
 _Static_assert(sizeof(struct file) <= sizeof(struct ovio_file), "ovio_file");
@@ -675,9 +677,10 @@ static int64_t file__transfer(const struct request *request) {
   int64_t length = file__check(request);
   if (length <= 0)
     return runner_answer(length, 0);
+  poison_check_parts(request->iov, request->count);
   struct runner *runner = runner_current();
   unsigned char turn = file__turn(request);
-  if (!runner && turn == TURN_NONE)
+  if (!runner && turn == TURN_NONE && !inject_is_on())
     return file__transfer_plain(request);
   struct op op;
   op_init(&op, OP_TRANSFER, request->file);
@@ -753,6 +756,7 @@ __attribute__((always_inline)) static inline struct os_result file__move_at(
   struct os_result result = {LONG_WAY, false};
   unsigned state = atomic_fetch_add(&file->state, FILE_USER);
   if ((state & (FILE_OPEN | FILE_CLOSING | ways)) == (FILE_OPEN | ways)) {
+    poison_check(buffer, length);
     result = move(&file->os, buffer, length, offset);
     if (result.value != (int64_t)length)
       result = file__move_on(file, move, buffer, length, offset, result);
@@ -802,6 +806,8 @@ file__move_in_task(struct task *task, struct file *file, bool write,
 
 static inline bool file__is_short(const struct file *file, const void *buffer,
                                   size_t length, int64_t offset) {
+  if (inject_is_on())
+    return false;
   if (!file)
     return false;
   if (!buffer)
@@ -865,6 +871,7 @@ static int file__start_transfer(struct ovio_loop *loop,
     op->file = NULL;
     return op_start(op);
   }
+  poison_check_parts(request->iov, request->count);
   op->turn = file__turn(request);
   op->tried = request->tried;
   file__fill_transfer(&op->u.transfer, request, (struct loop *)loop);

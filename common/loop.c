@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/guard.h"
 #include "common/memory.h"
 #include "common/task.h"
 
@@ -368,6 +369,7 @@ static void loop__run_turn(struct loop *loop) {
   while (loop->turn.head &&
          !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
     struct node *node = queue_pop(&loop->turn);
+    guard_check_node(node);
     node->run(node);
   }
 }
@@ -444,7 +446,9 @@ static bool loop__is_over(struct loop *loop) {
 static void loop__turns(struct loop *loop) {
   int error = 0;
   while (!error) {
+    guard_check_loop(loop);
     loop__run_turn(loop);
+    guard_check_loop(loop);
     if (loop->timers.first)
       timers_fire(&loop->timers, os_clock_ns());
     if (loop__is_over(loop))

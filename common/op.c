@@ -30,7 +30,10 @@
 
 #include "common/check.h"
 #include "common/file.h"
+#include "common/guard.h"
+#include "common/inject.h"
 #include "common/loop.h"
+#include "common/poison.h"
 #include "common/task.h"
 
 _Static_assert(sizeof(struct op) <= sizeof(struct ovio_op), "ovio_op");
@@ -62,13 +65,23 @@ void op_give_back(struct op *op) {
   atomic_store(&op->state, 0);
 }
 
+/* An op that was overwritten in flight looks idle: before it is lost. */
+static void op__look_around(void) {
+  struct runner *runner = OP_GUARDED ? runner_current() : NULL;
+  if (runner && runner->has_baton)
+    guard_check_loop(runner->loop);
+}
+
 int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
              enum op_code code, struct file *file, struct op **op) {
   if (!public_op || !loop || !done)
     return (int)runner_answer(OVIO_EINVAL, 0);
   struct op *mine = (struct op *)(void *)public_op;
-  if (!op_take(mine))
+  op__look_around();
+  if (!op_take(mine)) {
+    (void)guard_is_strange(mine);
     return (int)runner_answer(OVIO_EBUSY, 0);
+  }
   op_init(mine, code, file);
   mine->loop = loop;
   mine->done = done;
@@ -86,6 +99,7 @@ bool op_is_stubborn(const struct op *op) {
 }
 
 void op_activate(struct op *op) {
+  guard_mark(op);
   atomic_store(&op->state,
                op_is_stubborn(op) ? OP_ACTIVE | OP_STUBBORN : OP_ACTIVE);
 }
@@ -150,7 +164,7 @@ void op_execute(struct op *op, struct os_waiter *waiter) {
     result = file_open_now(file, op);
     break;
   case OP_CLOSE:
-    result = file_close_now(file);
+    result = inject_into(op, file_close_now(file));
     break;
   case OP_CALL:
   case OP_WAIT:
@@ -206,6 +220,24 @@ static int op__enter(struct op *op) {
   return error;
 }
 
+/* ---- who owns the buffers ---- */
+
+static bool op__fills(const struct op *op) {
+  return op->code == OP_TRANSFER && !op->u.transfer.write;
+}
+
+/* Before anybody else knows of it. */
+static void op__seal(const struct op *op) {
+  if (op__fills(op))
+    poison_parts(op->u.transfer.iov, op->u.transfer.count);
+}
+
+/* While it is still ours. */
+static void op__unseal(const struct op *op) {
+  if (op__fills(op))
+    poison_lift_parts(op->u.transfer.iov, op->u.transfer.count);
+}
+
 /* ---- delivering, on the loop's thread ---- */
 
 /* Makes it idle; false: a cancel message is under way. */
@@ -220,12 +252,14 @@ static bool op__settle(struct op *op) {
 
 static void op__deliver(struct node *node) {
   struct op *op = CONTAINER_OF(node, struct op, link);
+  guard_check(op);
   /* Once it is idle, any thread may start it anew. */
   struct task *task = op->task;
   ovio_done *done = op->done;
   struct loop *loop = op->loop;
   int64_t result = op->result;
   uint32_t native = op->native;
+  op__unseal(op);
   if (!op__settle(op)) {
     op->phase = OP_HELD;
     return;
@@ -340,6 +374,7 @@ static void op__start_io(struct op *op) {
 }
 
 void op_on_port(struct op *op) {
+  guard_check(op);
   op->loop->in_port--;
   if (op->code != OP_TRANSFER) {
     op__end_io(op);
@@ -393,7 +428,9 @@ static void op__end_call(struct op *op) {
 /* ---- the worker's way ---- */
 
 static void op__on_worker(struct node *node) {
-  op__end_call(CONTAINER_OF(node, struct op, link));
+  struct op *op = CONTAINER_OF(node, struct op, link);
+  guard_check(op);
+  op__end_call(op);
 }
 
 void op_from_worker(struct op *op) {
@@ -516,10 +553,8 @@ static bool op__is_ready(struct op *op) {
   return result.value != OVIO_EWOULDBLOCK;
 }
 
-static void op__go_to_file(struct op *op) {
-  if (!op__place(op) || op__is_ready(op))
-    op_finish(op, op->result);
-  else if (op__is_inline(op))
+static void op__begin(struct op *op) {
+  if (op__is_inline(op))
     op__run_here(op);
   else if (op->code == OP_TRANSFER)
     op__transfer(op);
@@ -527,6 +562,53 @@ static void op__go_to_file(struct op *op) {
     op__submit(op);
   else
     op__start_io(op);
+}
+
+/* A test wants it to fail; a close fails when it is done. */
+static bool op__is_refused(const struct op *op) {
+  return op->injected < 0 && op->code != OP_CLOSE;
+}
+
+static void op__begin_injected(struct op *op) {
+  if (op__is_refused(op))
+    op_finish(op, op->injected);
+  else
+    op__begin(op);
+}
+
+static void op__on_injection(struct timer *timer) {
+  op__begin_injected(CONTAINER_OF(timer, struct op, timer));
+}
+
+static void op__inject(struct op *op) {
+  int64_t due_ns = inject_decide(op);
+  if (due_ns == 0) {
+    op__begin_injected(op);
+    return;
+  }
+  op->phase = OP_TIMER;
+  timer_start(&op->loop->timers, &op->timer, due_ns, op__on_injection);
+}
+
+/* The same on a plain thread; true: it has failed. */
+static bool op__inject_here(struct op *op) {
+  if (!inject_is_on())
+    return false;
+  int64_t wait_ns = inject_decide(op) - os_clock_ns();
+  if (wait_ns > 0)
+    os_sleep_ns((uint64_t)wait_ns);
+  if (op__is_refused(op))
+    op->result = op->injected;
+  return op__is_refused(op);
+}
+
+static void op__go_to_file(struct op *op) {
+  if (!op__place(op) || op__is_ready(op))
+    op_finish(op, op->result);
+  else if (inject_is_on() && !op->injected)
+    op__inject(op);
+  else
+    op__begin(op);
 }
 
 static void op__on_pause_end(struct timer *timer) {
@@ -584,13 +666,16 @@ static void op__arrive(struct op *op) {
 }
 
 static void op__on_arrival(struct node *node) {
-  op__arrive(CONTAINER_OF(node, struct op, link));
+  struct op *op = CONTAINER_OF(node, struct op, link);
+  guard_check(op);
+  op__arrive(op);
 }
 
 int op_start(struct op *op) {
   int error = op__enter(op);
   if (error)
     return op_unclaim(op, error);
+  op__seal(op);
   atomic_fetch_add(&op->loop->pending, 1);
   op->link.run = op__on_arrival;
   loop_push(op->loop, &op->link);
@@ -599,13 +684,14 @@ int op_start(struct op *op) {
 
 void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
                        struct os_result result) {
-  op->code = OP_TRANSFER;
+  op->code = OP_POST; /* what it was about is over */
   op->phase = OP_FINISHED;
   op->loop = loop;
   op->task = NULL;
   op->done = done;
   op->result = result.value;
   op->native = result.native;
+  guard_mark(op);
   atomic_store(&op->state, OP_ACTIVE);
   atomic_fetch_add(&loop->pending, 1);
   loop_enter(loop);
@@ -632,7 +718,7 @@ static int64_t op__perform_here(struct op *op) {
   if (op->result == 0) {
     if (!op->granted)
       parker__wait(&parker);
-    if (op__place(op))
+    if (op__place(op) && !op__inject_here(op))
       op__execute_here(op);
     op__leave(op);
   }
@@ -650,9 +736,11 @@ static int op__await(struct op *op, struct task *task) {
   int error = op__enter(op);
   if (error)
     return error;
+  op__seal(op);
   op__arrive(op);
   if (op->phase == OP_FINISHED) {
     struct runner *runner = task->loop->runner;
+    op__unseal(op);
     if (runner->budget_left > 0 && op__settle(op)) {
       runner->budget_left--;
       return 0;
@@ -743,6 +831,7 @@ void op_cancel_now(struct op *op) {
 
 static void op__on_cancel(struct node *node) {
   struct op *op = CONTAINER_OF(node, struct op, cancel_link);
+  guard_check(op);
   atomic_fetch_and(&op->state, ~OP_CANCEL_ASKED);
   if (op->phase == OP_HELD)
     op__deliver(&op->link);
@@ -768,7 +857,9 @@ int op_ask_cancel(struct op *op) {
 }
 
 int ovio_cancel(struct ovio_op *public_op) {
-  int error =
-      public_op ? op_ask_cancel((struct op *)(void *)public_op) : OVIO_EINVAL;
+  struct op *op = (struct op *)(void *)public_op;
+  int error = OVIO_EINVAL;
+  if (op && !guard_is_strange(op))
+    error = op_ask_cancel(op);
   return (int)runner_answer(error, 0);
 }

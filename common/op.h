@@ -57,8 +57,15 @@ enum op_phase {
 #define OP_STUBBORN     4u /* a close and the like: cannot be cancelled */
 #define OP_CANCEL_ASKED 8u /* cancel_link is in the loop's inbox */
 
+/* See common/guard.h. */
+#if !defined(NDEBUG) || defined(OVIO_TESTING)
+#define OP_GUARDED 1
+#else
+#define OP_GUARDED 0
+#endif
+
 /* Bytes that are tried at once: the loop's thread copies no more. */
-#define TRY_MAX         (256 * 1024)
+#define TRY_MAX (256 * 1024)
 
 /* Blocks one plain thread until another wakes it. */
 struct parker {
@@ -95,6 +102,7 @@ struct op {
   bool linked;           /* in the ops of its file; an open: of its directory */
   bool suspended;        /* its task waits */
   bool tried;            /* it is not in the page cache */
+  int16_t injected;      /* common/inject.h: 0: not met; < 0: the error */
   union {
     struct transfer transfer;
     struct {
@@ -130,6 +138,9 @@ struct op {
     int64_t due_ns; /* OP_SLEEP */
   } u;
   atomic_uint state; /* zeroed by the user, then its own */
+#if OP_GUARDED
+  _Atomic uint64_t mark; /* guard_mark(): valid while ACTIVE */
+#endif
 };
 
 /* A blank op of a blocking call, on the caller's stack. */

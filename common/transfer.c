@@ -34,6 +34,38 @@ void transfer_init(struct transfer *transfer, const struct os_file *file,
   transfer->stream = file->kind != OS_KIND_DISK;
 }
 
+#ifdef OVIO_TESTING
+void transfer_limit(struct transfer *transfer, size_t bytes) {
+  if (transfer->message && transfer->write)
+    return;
+  if (bytes > OS_TRANSFER_MAX)
+    bytes = OS_TRANSFER_MAX;
+  bytes -= bytes % transfer->alignment;
+  if (bytes == 0)
+    bytes = transfer->alignment;
+  if (transfer->limit && transfer->limit <= bytes)
+    return;
+  transfer->limit = (uint32_t)bytes;
+  if (transfer->chunk_max > bytes)
+    transfer->chunk_max = bytes;
+}
+
+/* true: that was all that it may move. */
+static bool transfer__is_spent(struct transfer *transfer) {
+  if (!transfer->limit)
+    return false;
+  size_t left = transfer->limit - (size_t)transfer->moved;
+  if (left > 0 && transfer->chunk_max > left)
+    transfer->chunk_max = left;
+  return left == 0;
+}
+#else
+static bool transfer__is_spent(const struct transfer *transfer) {
+  (void)transfer;
+  return false;
+}
+#endif
+
 /* What is left of the part under way, up to a chunk. */
 static size_t transfer__cut(struct transfer *transfer) {
   const struct ovio_iovec *part = &transfer->iov[transfer->index];
@@ -96,8 +128,10 @@ static bool transfer__take(struct transfer *transfer, size_t bytes) {
   if (transfer->offset >= 0)
     transfer->offset += (int64_t)bytes;
   bool left = transfer__skip(transfer, bytes);
-  if (!left || transfer->write)
-    return left;
+  if (!left || transfer__is_spent(transfer))
+    return false;
+  if (transfer->write)
+    return true;
   /* A direct read that ends between two blocks has met the end of the file;
    * going on from there would be misaligned. */
   return !transfer->stream && bytes % transfer->alignment == 0;

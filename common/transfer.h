@@ -21,6 +21,9 @@ struct transfer {
   struct ovio_iovec whole; /* a single buffer's vector */
   struct ovio_iovec piece; /* a part that is cut */
   size_t alignment;        /* of OVIO_DIRECT, else 1 */
+#ifdef OVIO_TESTING
+  uint32_t limit; /* transfer_limit(): bytes that it may move; 0: all */
+#endif
   bool write;
   bool stream;  /* a read takes what one call gives */
   bool message; /* a write is one call */
@@ -41,6 +44,10 @@ void transfer_init(struct transfer *transfer, const struct os_file *file,
 void transfer_next(struct transfer *transfer, struct os_transfer *chunk);
 /* Takes what came of the chunk; true: go on with the next. */
 bool transfer_advance(struct transfer *transfer, int64_t value);
+#ifdef OVIO_TESTING
+/* Has it end after so many bytes: before it begins. */
+void transfer_limit(struct transfer *transfer, size_t bytes);
+#endif
 /* Moves everything on this thread, unless `cancelled` gets set. */
 struct os_result transfer_run(struct transfer *transfer,
                               struct os_transfer *chunk,

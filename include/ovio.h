@@ -23,7 +23,8 @@
  *
  * OWNERSHIP. From the call of ovio_start_*() until the callback, the op, the
  * buffer and the vector belong to the library and the kernel, also after
- * ovio_cancel(). The blocking calls own their buffers until they return.
+ * ovio_cancel(). The blocking calls own their buffers until they return. Builds
+ * with the address sanitizer, and debug builds, tell of breaches.
  *
  * THREADS. "Any" below means: a plain thread, a task or a callback, also
  * several at once on one file. A "callback" is a function run by the loop on

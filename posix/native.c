@@ -2,6 +2,8 @@
 /* The table of the system's calls. */
 #include "posix/native.h"
 
+#include "common/poison.h"
+
 /* Variadic functions cannot be called through a pointer of another type. */
 static int native__openat(int dir, const char *path, int flags, mode_t mode) {
   return openat(dir, path, flags, mode);
@@ -52,6 +54,37 @@ static ssize_t native__pwritev2(int fd, const struct iovec *iov, int count,
   return (ssize_t)syscall(SYS_pwritev2, fd, iov, (long)count, (long)offset,
                           (long)((uint64_t)offset >> 32), (long)flags);
 }
+#endif
+
+#if POISON_IS_ON
+/* Not by the sanitizer's own versions, which look at the buffer. */
+static ssize_t native__pread(int fd, void *buffer, size_t length,
+                             off_t offset) {
+  return (ssize_t)syscall(SYS_pread64, fd, buffer, length, offset);
+}
+
+static ssize_t native__preadv(int fd, const struct iovec *iov, int count,
+                              off_t offset) {
+  return (ssize_t)syscall(SYS_preadv, fd, iov, (long)count, offset, 0L);
+}
+
+static ssize_t native__read(int fd, void *buffer, size_t length) {
+  return (ssize_t)syscall(SYS_read, fd, buffer, length);
+}
+
+static ssize_t native__readv(int fd, const struct iovec *iov, int count) {
+  return (ssize_t)syscall(SYS_readv, fd, iov, (long)count);
+}
+
+static ssize_t native__recvmsg(int fd, struct msghdr *message, int flags) {
+  return (ssize_t)syscall(SYS_recvmsg, fd, message, flags);
+}
+#else
+#define native__pread   pread
+#define native__preadv  preadv
+#define native__read    read
+#define native__readv   readv
+#define native__recvmsg recvmsg
 #endif
 
 #if NATIVE_HAS_KQUEUE
@@ -153,15 +186,15 @@ NATIVE_CONST struct native_calls native = {
     .isatty = isatty,
     .fstatat = fstatat,
     .lseek = lseek,
-    .pread = pread,
+    .pread = native__pread,
     .pwrite = pwrite,
-    .preadv = preadv,
+    .preadv = native__preadv,
     .pwritev = pwritev,
-    .read = read,
+    .read = native__read,
     .write = write,
-    .readv = readv,
+    .readv = native__readv,
     .writev = writev,
-    .recvmsg = recvmsg,
+    .recvmsg = native__recvmsg,
     .sendmsg = sendmsg,
     .socket = socket,
     .bind = native__bind,

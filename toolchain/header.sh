@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# ovio.h alone, as C11 and as C++17, with every compiler there is, all
+# ovio.h alone, and with ovio_test.h, as C11 and as C++17, with every compiler there is, all
 # warnings being errors.
 #
 #   header.sh INCLUDE-FOLDER
@@ -23,6 +23,18 @@ int64_t caller(struct ovio_file *file) {
 }
 END
 cp "$work/header.c" "$work/header.cc"
+cat >"$work/test.c" <<'END'
+#include <ovio_test.h>
+#include <ovio_test.h>
+int caller(struct ovio_file *file);
+int caller(struct ovio_file *file) {
+  struct ovio_test_rule rule = {0};
+  rule.size = sizeof rule;
+  rule.file = file;
+  return ovio_test_add(&rule);
+}
+END
+sed 's/= {0}/{}/' "$work/test.c" >"$work/test.cc"
 
 failed=0
 seen=0
@@ -47,10 +59,12 @@ compile() {
 
 for cc in gcc clang x86_64-w64-mingw32-gcc i686-w64-mingw32-gcc; do
   compile $cc header.c -std=c11 -Wstrict-prototypes
+  compile $cc test.c -std=c11 -Wstrict-prototypes -DOVIO_TESTING
   compile $cc header.c -std=c11 -Wstrict-prototypes -DOVIO_BUILDING_SHARED
 done
 for cxx in g++ clang++ x86_64-w64-mingw32-g++; do
   compile $cxx header.cc -std=c++17
+  compile $cxx test.cc -std=c++17 -DOVIO_TESTING
 done
 if [ "$seen" -eq 0 ]; then exit 77; fi
 exit $failed

@@ -86,6 +86,26 @@ case $kind in
     prefix=$work/static
     pkg_config_consumer --static
     ;;
+  testing)
+    # A library with faults, from its sources to a program that uses them.
+    if [ -n "$toolchain" ]; then set -- --toolchain "$toolchain"; else set --; fi
+    "$cmake" -S "$root" -B "$work/faults" -G Ninja "$@" \
+      -DCMAKE_C_COMPILER="$CC" -DOVIO_TESTING=ON -DOVIO_BUILD_EXAMPLES=OFF \
+      -DOVIO_BUILD_TESTS=OFF
+    "$cmake" --build "$work/faults"
+    rm -rf "$prefix.faults"
+    "$cmake" --install "$work/faults" --prefix "$prefix.faults"
+    if find "$prefix" -name ovio_test.h | grep .; then
+      echo "a library without faults has their header" >&2
+      exit 1
+    fi
+    prefix=$prefix.faults
+    cat "$prefix/include/ovio.h" "$prefix/include/ovio_test.h" \
+      >"$work/faults/both.h"
+    library=$(find "$prefix" -name libovio.a)
+    sh "$root/toolchain/symbols.sh" "$work/faults/both.h" "$library"
+    cmake_consumer faulty -DCMAKE_PREFIX_PATH="$prefix"
+    ;;
   add_subdirectory)
     cmake_consumer subdirectory
     ;;
