@@ -59,6 +59,7 @@ static unsigned inject__kind(const struct op *op) {
   case OP_STAT:
   case OP_SET_TIMES:
   case OP_CALL:
+  case OP_WAIT:
     return OVIO_TEST_OTHER;
   default:
     return 0;
