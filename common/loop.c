@@ -55,6 +55,11 @@ static void alive__acquire(void) {
     os_thread_yield();
 }
 
+/* The child of a fork(2) has a copy, and shares the port with its parent. */
+static bool loop__is_ours(const struct loop *loop) {
+  return loop->process == os_process_number();
+}
+
 static void alive__add(struct loop *loop) {
   alive__acquire();
   loop->number = ++alive__last_number;
@@ -77,7 +82,7 @@ struct loop *loop_pin(uint64_t number) {
     return NULL;
   alive__acquire();
   for (struct loop *loop = alive__loops; loop; loop = loop->next_alive) {
-    if (loop->number == number)
+    if (loop->number == number && loop__is_ours(loop))
       return loop;
   }
   atomic_flag_clear(&alive__lock);
@@ -183,6 +188,7 @@ int ovio_loop_create(struct ovio_loop **out,
   error = os_port_create(&loop->port, engine, loop->threads);
   if (error)
     goto err2;
+  loop->process = os_process_number();
   workers_init(&loop->workers, loop->workers.max);
   os_lock_init(&loop->lock);
   baton_init(&loop->baton);
@@ -216,7 +222,7 @@ static bool loop__has_work(struct loop *loop) {
 
 int ovio_loop_destroy(struct ovio_loop *public_loop) {
   struct loop *loop = (struct loop *)public_loop;
-  if (!loop)
+  if (!loop || !loop__is_ours(loop))
     return (int)runner_answer(OVIO_EINVAL, 0);
   if (loop__has_work(loop) || atomic_exchange(&loop->running, true))
     return (int)runner_answer(OVIO_EBUSY, 0);
@@ -512,7 +518,7 @@ static int loop__run_all(struct loop *loop) {
 
 int ovio_loop_run(struct ovio_loop *public_loop) {
   struct loop *loop = (struct loop *)public_loop;
-  if (!loop)
+  if (!loop || !loop__is_ours(loop))
     return (int)runner_answer(OVIO_EINVAL, 0);
   if (runner_current())
     return (int)runner_answer(OVIO_EDEADLK, 0);

@@ -16,7 +16,8 @@ struct task_pool {
 };
 
 struct loop {
-  uint64_t number; /* never used twice in a process; from 1 */
+  uint64_t number;  /* never used twice in a process; from 1 */
+  uint64_t process; /* whose it is: os_process_number() */
   struct loop *next_alive;
   struct os_port *port;
 

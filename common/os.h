@@ -91,6 +91,9 @@ void os_local_set(enum os_local slot, void *value);
 int64_t os_clock_ns(void);
 void os_sleep_ns(uint64_t duration_ns);
 
+/* Another one after a fork(2). */
+uint64_t os_process_number(void);
+
 /* What gets a blocked worker back. os_waiter_attach says whose it is: that
  * thread, which outlives it, passes the waiter to os_file_transfer_now() and
  * its kin. os_waiter_interrupt, from another thread, makes a transfer that

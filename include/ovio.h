@@ -1165,6 +1165,17 @@ struct ovio_loop_options {
                            of the loop before others get theirs; 64 */
 };
 
+/* FORK (POSIX). The child of a fork(2) has no loop of its parent's: running or
+ * destroying one answers OVIO_EINVAL, what is started on one never completes,
+ * and nothing that the child does to its copy disturbs the parent. Files go on
+ * with blocking calls on a plain thread, and can be closed, except those with
+ * an operation in flight at the fork, which are left to the child's end; new
+ * loops can be made. All this if no other thread was inside of the library, or
+ * of the C library, at the fork; else, and in the child of a task or a
+ * callback, only exec and _exit() are safe, as in any program with threads
+ * (fork(2)). Every descriptor of the library's own is close-on-exec.
+ * ovio_spawn_process() has none of these limits. */
+
 /* ovio_loop_create: makes a loop in `*loop`; NULL options: defaults. Owned by
  * the caller, ended by ovio_loop_destroy(). Thread: any.
  * Errors: EINVAL (size 0, stack below 64 KiB), ENOTSUP (engine or threads not

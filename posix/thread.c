@@ -213,6 +213,10 @@ void os_sleep_ns(uint64_t duration_ns) {
     thread__sleep_until(due_ns, now_ns);
 }
 
+uint64_t os_process_number(void) {
+  return (uint64_t)getpid();
+}
+
 /* ---- waking ---- */
 
 #if NATIVE_HAS_EVENTFD

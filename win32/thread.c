@@ -167,6 +167,10 @@ void os_sleep_ns(uint64_t duration_ns) {
   }
 }
 
+uint64_t os_process_number(void) {
+  return GetCurrentProcessId();
+}
+
 /* ---- waiters ---- */
 
 _Static_assert(sizeof(struct native_waiter) <= sizeof(struct os_waiter),

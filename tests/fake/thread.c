@@ -179,6 +179,10 @@ void os_sleep_ns(uint64_t duration_ns) {
   self->due_ns = 0;
 }
 
+uint64_t os_process_number(void) {
+  return 1;
+}
+
 static void thread__sometimes(unsigned percent) {
   if (thread__count == 0 || !fake_chance(percent))
     return;
