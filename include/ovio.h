@@ -308,7 +308,9 @@ OVIO_API int64_t ovio_read(struct ovio_file *file, void *buffer, size_t length,
  * As ovio_read(), and: on an OVIO_APPEND file the bytes go to the end whatever
  * the offset. Result: `length`, or less when it failed after some bytes; the
  * next call reports why. A stream whose reader is gone: OVIO_EPIPE, never
- * SIGPIPE. Errors: also ENOSPC, EFBIG, EPIPE, EROFS.
+ * SIGPIPE. Errors: also ENOSPC, EFBIG, EPIPE, EROFS. Past RLIMIT_FSIZE a plain
+ * thread gets the program's SIGXFSZ first, which a program that wants EFBIG
+ * ignores (setrlimit(2)); a worker never does.
  * System: pwrite(2), write(2), send(2); WriteFile, NtWriteFile. */
 OVIO_API int64_t ovio_write(struct ovio_file *file, const void *buffer,
                             size_t length, int64_t offset);

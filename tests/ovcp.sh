@@ -535,6 +535,29 @@ else
 fi
 
 if ! $windows; then
+  # The old file or the whole new one, and a next run that works. What is left
+  # of the killed one is called .ovcp-*.
+  begin killed
+  rounds=${OVIO_TEST_KILLS:-12}
+  seed=${OVIO_TEST_SEED:-$$}
+  random a 3000000
+  for delay in $(awk -v n="$rounds" -v seed="$seed" 'BEGIN {
+      srand(seed); while (n-- > 0) printf "%.4f\n", rand() * 0.06 }'); do
+    echo old >old
+    "$ovcp" -b 4096 a old >out 2>err </dev/null &
+    process=$!
+    sleep "$delay"
+    kill -KILL $process 2>/dev/null || true
+    wait $process 2>/dev/null || true
+    process=
+    [ "$(cat old)" = old ] 2>/dev/null || cmp -s a old ||
+      wrong "neither old nor new after $delay s, seed $seed"
+    rm -f .ovcp-*
+  done
+  run 0 a old
+  same a old
+  end
+
   begin terminate
   start new
   kill -TERM $process

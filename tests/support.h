@@ -175,6 +175,13 @@ bool test_process_start(intptr_t *process, const char *first,
                         const char *second);
 bool test_process_kill(intptr_t process);
 
+/* Stops a child process where it is, or lets it go on; false: not here. */
+bool test_process_pause(uint64_t id, bool pause);
+
+/* No file of this process may grow beyond so many bytes; 0: any may. A write
+ * that is refused raises no signal here. false: not here. */
+bool test_limit_files(size_t bytes);
+
 /* Zeroed memory that costs nothing until it is written to; or NULL. */
 void *test_reserve(size_t length);
 void test_unreserve(void *memory, size_t length);

@@ -273,3 +273,18 @@ bool test_redirect_back(int which, ovio_handle before) {
     return close(which) == 0;
   return dup2(before, which) == which && close(before) == 0;
 }
+
+/* ---- limits ---- */
+
+bool test_process_pause(uint64_t id, bool pause) {
+  return kill((pid_t)id, pause ? SIGSTOP : SIGCONT) == 0;
+}
+
+bool test_limit_files(size_t bytes) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0)
+    return false;
+  signal(SIGXFSZ, bytes ? SIG_IGN : SIG_DFL);
+  limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+  return setrlimit(RLIMIT_FSIZE, &limit) == 0;
+}

@@ -353,3 +353,16 @@ bool test_redirect(int which, ovio_handle handle, ovio_handle *before) {
 bool test_redirect_back(int which, ovio_handle before) {
   return SetStdHandle(standard_names[which], before);
 }
+
+/* ---- limits: there are none ---- */
+
+bool test_process_pause(uint64_t id, bool pause) {
+  (void)id;
+  (void)pause;
+  return false;
+}
+
+bool test_limit_files(size_t bytes) {
+  (void)bytes;
+  return false;
+}
