@@ -28,6 +28,16 @@
 #ifndef SCENE_TSAN
 #define SCENE_TSAN 0
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SCENE_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SCENE_SANITIZED 1
+#endif
+#endif
+#ifndef SCENE_SANITIZED
+#define SCENE_SANITIZED SCENE_TSAN
+#endif
 static inline int scene_rounds(int rounds) {
   return SCENE_TSAN || test_is_wine() ? rounds / 10 : rounds;
 }

@@ -25,18 +25,18 @@ part() {
 
 # step NAME COMMAND...: its last line that says how much it was is shown.
 step() {
-  name=$1
+  title=$1
   shift
   number=$((number + 1))
-  echo "[$number] $name ($(($(date +%s) - begun)) s)"
-  if "$@" >"$logs/$name" 2>&1; then
+  echo "[$number] $title ($(($(date +%s) - begun)) s)"
+  if "$@" >"$logs/$title" 2>&1; then
     passed=$((passed + 1))
-    grep -E 'steps|rounds|runs|operations| met|not met' "$logs/$name" |
+    grep -E 'steps|rounds|runs|operations| met|not met' "$logs/$title" |
       tail -n 1 | sed 's/^/    /' || true
   else
     failed=$((failed + 1))
-    echo "    FAILED: $logs/$name"
-    tail -n 5 "$logs/$name" | sed 's/^/    /'
+    echo "    FAILED: $logs/$title"
+    tail -n 5 "$logs/$title" | sed 's/^/    /'
   fi
 }
 
