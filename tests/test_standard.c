@@ -162,8 +162,8 @@ static void test_say(struct test *test) {
   redirected(test, say);
 }
 
-static int64_t callback_wrote;
-static int64_t callback_blocked;
+static _Atomic int64_t callback_wrote;
+static _Atomic int64_t callback_blocked;
 
 static void in_callback(struct ovio_op *op, int64_t result) {
   (void)op;
@@ -176,6 +176,7 @@ static void say_in_a_callback(struct test *test) {
   struct ovio_op op = {{0}};
   char byte;
   callback_wrote = 0;
+  callback_blocked = 0;
   TRY_EQ(ovio_post(test->loop, &op, in_callback), 0);
   TRY_EQ(ovio_read(&set.said_file, &byte, 1, OVIO_HERE), 1);
   AWAIT(callback_blocked != 0);

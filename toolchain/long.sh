@@ -77,6 +77,11 @@ export OVIO_TEST_THREADS OVIO_TEST_ENGINES
 for name in $(ctest --preset linux -N | sed -n 's/.*: \(.*\)_in_threads$/\1/p')
 do
   step "threads-$name" native linux "$name"
+  # The others' bodies share plain variables.
+  case $name in
+    test_loop | test_task | test_process | test_posix_uring) ;;
+    *) step "threads-tsan-$name" native linux-tsan "$name" ;;
+  esac
 done
 unset OVIO_TEST_THREADS OVIO_TEST_ENGINES
 
