@@ -142,6 +142,7 @@ static void test_waits(struct test *test) {
   struct waiter waiter = {.file = &pair.two, .result = 1};
   TRY_EQ(ovio_lock(&pair.one, 0, 0, 0), 0);
   TRY(companion_start(test, &companion, lock_it, &waiter));
+  AWAIT(atomic_load(&waiter.state) > 0);
   TRY_EQ(ovio_sleep(10 * MS), 0);
   TRY_EQ(atomic_load(&waiter.state), 1);
   TRY_EQ(ovio_unlock(&pair.one, 0, 0), 0);
@@ -180,6 +181,7 @@ static void test_deadline_and_cancel(struct test *test) {
   TRY_EQ(ovio_group_wait(&group), 0);
   TRY_EQ(late.result, OVIO_ETIMEDOUT);
   TRY_EQ(ovio_group_spawn(&group, test->loop, lock_it, &cancelled), 0);
+  AWAIT(atomic_load(&cancelled.state) > 0);
   TRY_EQ(ovio_sleep(5 * MS), 0);
   TRY_EQ(atomic_load(&cancelled.state), 1);
   ovio_group_cancel(&group);
@@ -192,6 +194,7 @@ static void test_deadline_and_cancel(struct test *test) {
 /* A close takes the waiting one out, and returns when nothing looks at the file
  * any more. */
 static void test_close_under_a_lock(struct test *test) {
+  ONE_THREAD("the lock may come after the close then");
   struct pair pair;
   struct companion companion;
   TRY(open_pair(&pair));
@@ -219,7 +222,7 @@ static void test_close_while_a_thread_waits(struct test *test) {
   TRY_EQ(ovio_lock(&pair.one, 0, 0, 0), 0);
   TRY(companion_start(test, &companion, lock_it, &waiter));
   AWAIT(atomic_load(&waiter.state) == 1);
-  TRY_EQ(ovio_sleep(20 * MS), 0);
+  TRY_EQ(ovio_sleep(200 * MS), 0); /* on its way until now, on a busy machine */
   TRY_EQ(ovio_close(&pair.two), OVIO_EBUSY);
   TRY_EQ(ovio_unlock(&pair.one, 0, 0), 0);
   companion_join(&companion);
