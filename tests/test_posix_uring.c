@@ -333,6 +333,7 @@ static void test_streams_beside_files(struct test *test) {
   for (int round = 0; round < 20; round++) {
     waiting.state = 0;
     TRY_EQ(ovio_group_spawn(&group, test->loop, wait_for_a_byte, &waiting), 0);
+    AWAIT(waiting.state >= 1);
     TRY_EQ(ovio_sleep(MS), 0);
     TRY_EQ(waiting.state, 1);
     TRY_EQ(ovio_write(&ends[1], "y", 1, OVIO_HERE), 1);

@@ -159,6 +159,7 @@ static void end_under_read(struct test *test, enum test_pipe_kind kind) {
       .file = &files.in, .length = 1, .buffer = &byte, .result = 9};
   ovio_group_init(&group);
   TRY_EQ(ovio_group_spawn(&group, test->loop, read_once, &reader), 0);
+  AWAIT(reader.state >= 1);
   TRY_EQ(ovio_sleep(2 * MS), 0);
   TRY_EQ(reader.state, 1);
   TRY_EQ(ovio_close(&files.out), 0);
@@ -187,6 +188,7 @@ static void reader_goes(struct test *test, enum test_pipe_kind kind) {
       .file = &files.out, .length = length, .buffer = buffer};
   ovio_group_init(&group);
   TRY_EQ(ovio_group_spawn(&group, test->loop, write_once, &writer), 0);
+  AWAIT(writer.state >= 1);
   TRY_EQ(ovio_sleep(5 * MS), 0);
   TRY_EQ(writer.state, 1); /* blocked: the pipe is full */
   TRY_EQ(ovio_close(&files.in), 0);
@@ -217,6 +219,7 @@ static void close_under_read(struct test *test, enum test_pipe_kind kind) {
       .file = &files.in, .length = 1, .buffer = &byte, .result = 9};
   ovio_group_init(&group);
   TRY_EQ(ovio_group_spawn(&group, test->loop, read_once, &reader), 0);
+  AWAIT(reader.state >= 1);
   TRY_EQ(ovio_sleep(2 * MS), 0);
   TRY_EQ(reader.state, 1);
   TRY_EQ(ovio_close(&files.in), 0);
@@ -280,6 +283,7 @@ static void cancel_write(struct test *test, enum test_pipe_kind kind) {
       .file = &files.out, .length = length, .buffer = buffer};
   ovio_group_init(&group);
   TRY_EQ(ovio_group_spawn(&group, test->loop, write_once, &writer), 0);
+  AWAIT(writer.state >= 1);
   TRY_EQ(ovio_sleep(5 * MS), 0);
   TRY_EQ(writer.state, 1);
   ovio_group_cancel(&group);
@@ -492,6 +496,7 @@ static void test_socket_ends_under_a_read(struct test *test) {
       .file = &sockets.ends[0], .length = 1, .buffer = &byte, .result = 9};
   ovio_group_init(&group);
   TRY_EQ(ovio_group_spawn(&group, test->loop, read_once, &reader), 0);
+  AWAIT(reader.state >= 1);
   TRY_EQ(ovio_sleep(2 * MS), 0);
   TRY_EQ(reader.state, 1);
   TRY_EQ(ovio_close(&sockets.ends[1]), 0);
