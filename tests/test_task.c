@@ -250,6 +250,7 @@ static void run_race(void *argument) {
 }
 
 static void test_yield_goes_round(struct test *test) {
+  ONE_THREAD("it is about what one thread does after the other");
   struct race race = {.length = 0};
   struct ovio_loop *loop;
   TRY_EQ(test_loop_create(test, &loop, NULL), 0);
