@@ -154,6 +154,13 @@ static int native__close_range(unsigned first, unsigned last, int flags) {
 }
 #endif
 
+#if NATIVE_HAS_URING
+static int native__io_uring_register(int ring, unsigned operation,
+                                     const void *argument, unsigned count) {
+  return (int)syscall(SYS_io_uring_register, ring, operation, argument, count);
+}
+#endif
+
 /* With _GNU_SOURCE glibc declares the address as a transparent union. */
 static int native__bind(int fd, const struct sockaddr *address,
                         socklen_t length) {
@@ -299,5 +306,6 @@ NATIVE_CONST struct native_calls native = {
     .io_uring_queue_init_params = io_uring_queue_init_params,
     .io_uring_submit_and_get_events = io_uring_submit_and_get_events,
     .io_uring_submit_and_wait_timeout = io_uring_submit_and_wait_timeout,
+    .io_uring_register = native__io_uring_register,
 #endif
 };

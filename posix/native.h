@@ -51,7 +51,9 @@
 #include <sys/sysmacros.h>
 #if OVIO_URING
 #include <liburing.h>
-#define NATIVE_HAS_URING 1
+#define NATIVE_HAS_URING          1
+/* Linux 6.14. Older headers lack it. */
+#define NATIVE_URING_FEAT_RW_ATTR (1U << 16)
 #endif
 #elif defined(__FreeBSD__) || defined(__DragonFly__)
 #include <sys/disk.h>
@@ -374,6 +376,8 @@ struct native_calls {
   int (*io_uring_submit_and_get_events)(struct io_uring *ring);
   int (*io_uring_submit_and_wait_timeout)(struct io_uring *ring, struct io_uring_cqe **cqe,
       unsigned count, struct __kernel_timespec *time, sigset_t *mask);
+  /* The system's: -1 and errno. */
+  int (*io_uring_register)(int ring, unsigned operation, const void *argument, unsigned count);
 #endif
 };
 /* clang-format on */

@@ -100,6 +100,9 @@ bool ring_is_busy(const struct ring *ring);
 bool ring_start(struct ring *ring, struct os_io *io);
 /* Asks; it comes out as it will. */
 void ring_cancel(struct ring *ring, struct os_io *io);
+/* The descriptor is about to be closed or given away; nothing of it is pending.
+ * Any thread. */
+void ring_forget(struct ring *ring, int fd);
 /* Submits what was started; false: not all, for now. */
 bool ring_submit(struct ring *ring);
 /* Takes what has been completed. */
@@ -126,6 +129,10 @@ static inline int ring_descriptor(const struct ring *ring) {
 static inline bool ring_is_busy(const struct ring *ring) {
   (void)ring;
   return false;
+}
+static inline void ring_forget(struct ring *ring, int fd) {
+  (void)ring;
+  (void)fd;
 }
 static inline bool ring_submit(struct ring *ring) {
   (void)ring;

@@ -237,6 +237,8 @@ int os_port_bind(struct os_port *port, struct os_file *file) {
 }
 
 void os_port_forget(struct os_port *port, struct os_file *file) {
+  if (port->ring && file->kind == OS_KIND_DISK)
+    ring_forget(port->ring, (int)file->handle);
   os_lock_acquire(&port->lock);
   struct port_slot *slot = port__slot(port, file->registration);
   if (slot) {

@@ -18,27 +18,138 @@
  * own descriptor is registered with; what another one starts in the meantime is
  * submitted at once. Completions are reaped with the baton. A thread that ends
  * takes along what the kernel had not begun of its submissions: these begin
- * anew, unless somebody asked. */
+ * anew, unless somebody asked.
+ *
+ * PLACES. The kernel looks a descriptor up for each operation, unless its file
+ * is in the ring's own table. A file that is used often gets a place there,
+ * which its descriptor's number says, until ring_forget(). Nobody depends on
+ * it: who gets none goes by the descriptor. */
 #include "posix/poller.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "common/memory.h"
 
 enum { RING_ENTRIES = 256, NS_PER_S = 1000000000 };
 
+/* Operations of a file that are worth the two system calls of a place. */
+enum { PLACES = 256, OFTEN = 64 };
+
 /* As user data: an io's address, or one of these. */
 enum { RING_NEWS = 1, RING_CANCEL = 2 };
+
+struct ring_place {
+  int fd; /* whose operations were counted last; the loop's thread alone */
+  unsigned uses;
+  atomic_int holds; /* the descriptor whose file the kernel has here, or -1;
+                       changed under the ring's lock */
+};
 
 struct ring {
   struct io_uring uring;
   size_t in_flight; /* ios, also those not yet submitted */
   int descriptor;   /* epoll's; -1: the ring is shared */
   bool watching;    /* a poll of the descriptor is under way */
+  bool has_table;   /* under the lock */
+  atomic_bool takes_files;
+  struct os_lock lock;
+  struct ring_place places[PLACES];
 };
 
-/* In os_io.native. */
-enum { RING_ASKED = 1 };
+/* Bits of os_io.native[0]. */
+enum { RING_ASKED = 1, RING_PLACED = 2 };
+
+/* ---- places; the functions under the lock ---- */
+
+static struct ring_place *ring__place(struct ring *ring, int fd) {
+  return &ring->places[fd % PLACES];
+}
+
+/* What is queued for a place goes by the descriptor then. */
+static void ring__drop_table(struct ring *ring) {
+  atomic_store(&ring->takes_files, false);
+  for (int at = 0; at < PLACES; at++)
+    atomic_store(&ring->places[at].holds, -1);
+  if (ring->has_table)
+    (void)native.io_uring_register(ring->uring.ring_fd, IORING_UNREGISTER_FILES,
+                                   NULL, 0);
+  ring->has_table = false;
+}
+
+static bool ring__make_table(struct ring *ring) {
+  struct io_uring_rsrc_register table = {.nr = PLACES,
+                                         .flags = IORING_RSRC_REGISTER_SPARSE};
+  if (!ring->has_table)
+    ring->has_table =
+        native.io_uring_register(ring->uring.ring_fd, IORING_REGISTER_FILES2,
+                                 &table, sizeof(table)) >= 0;
+  return ring->has_table;
+}
+
+/* -1: nothing. */
+static bool ring__put(struct ring *ring, struct ring_place *place, int fd) {
+  struct io_uring_files_update update = {
+      .offset = (unsigned)(place - ring->places),
+      .fds = (uint64_t)(uintptr_t)&fd,
+  };
+  return native.io_uring_register(ring->uring.ring_fd,
+                                  IORING_REGISTER_FILES_UPDATE, &update,
+                                  1) == 1;
+}
+
+static bool ring__hold(struct ring *ring, struct ring_place *place, int fd) {
+  bool held = ring__make_table(ring) && ring__put(ring, place, fd);
+  if (held)
+    atomic_store(&place->holds, fd);
+  else
+    atomic_store(&ring->takes_files, false);
+  return held;
+}
+
+static bool ring__is_used_often(struct ring_place *place, int fd) {
+  if (place->fd != fd)
+    place->uses = 0;
+  place->fd = fd;
+  if (++place->uses < OFTEN)
+    return false;
+  place->uses = 0;
+  return true;
+}
+
+/* What is queued may mean the file that had the place before. */
+static bool ring__queues_nothing(struct ring *ring) {
+  return io_uring_sq_ready(&ring->uring) == 0 ||
+         (ring_submit(ring) && io_uring_sq_ready(&ring->uring) == 0);
+}
+
+/* Is the file in its place? Now, if it is used often. */
+static bool ring__is_held(struct ring *ring, int fd) {
+  struct ring_place *place = ring__place(ring, fd);
+  int holds = atomic_load_explicit(&place->holds, memory_order_relaxed);
+  if (holds >= 0)
+    return holds == fd;
+  if (!atomic_load_explicit(&ring->takes_files, memory_order_relaxed) ||
+      !ring__is_used_often(place, fd) || !ring__queues_nothing(ring))
+    return false;
+  os_lock_acquire(&ring->lock);
+  bool held = ring__hold(ring, place, fd);
+  os_lock_release(&ring->lock);
+  return held;
+}
+
+void ring_forget(struct ring *ring, int fd) {
+  struct ring_place *place = ring__place(ring, fd);
+  if (atomic_load(&place->holds) != fd)
+    return;
+  os_lock_acquire(&ring->lock);
+  if (atomic_load(&place->holds) == fd) {
+    atomic_store(&place->holds, -1);
+    if (!ring__put(ring, place, -1))
+      ring__drop_table(ring);
+  }
+  os_lock_release(&ring->lock);
+}
 
 /* ---- create, destroy ---- */
 
@@ -65,6 +176,15 @@ static int ring__open(struct io_uring *uring, unsigned flags) {
   return OVIO_ENOTSUP;
 }
 
+/* Before Linux 6.13 a file that left the table could be kept open, and locked,
+ * by older requests of others. */
+static void ring__init_places(struct ring *ring, unsigned features) {
+  os_lock_init(&ring->lock);
+  for (int at = 0; at < PLACES; at++)
+    atomic_init(&ring->places[at].holds, -1);
+  atomic_init(&ring->takes_files, (features & NATIVE_URING_FEAT_RW_ATTR) != 0);
+}
+
 int ring_create(struct ring **out, const struct os_port *port) {
   struct ring *ring = memory_allocate(sizeof(*ring));
   if (!ring)
@@ -77,19 +197,24 @@ int ring_create(struct ring **out, const struct os_port *port) {
     error = ring__open(&ring->uring, IORING_SETUP_COOP_TASKRUN);
   if (error == OVIO_ENOTSUP)
     error = ring__open(&ring->uring, 0);
-  if (error)
+  if (error) {
     memory_free(ring);
-  else
-    *out = ring;
-  return error;
+    return error;
+  }
+  ring__init_places(ring, ring->uring.features);
+  *out = ring;
+  return 0;
 }
 
 int ring_descriptor(const struct ring *ring) {
   return ring->uring.ring_fd;
 }
 
+/* The kernel would let go of the files some time after the ring's end. */
 void ring_destroy(struct ring *ring) {
+  ring__drop_table(ring);
   io_uring_queue_exit(&ring->uring);
+  os_lock_destroy(&ring->lock);
   memory_free(ring);
 }
 
@@ -126,21 +251,28 @@ static void ring__prepare(struct io_uring_sqe *entry,
 }
 
 bool ring_start(struct ring *ring, struct os_io *io) {
+  int fd = (int)io->transfer.file->handle;
+  bool held = ring__is_held(ring, fd);
   struct io_uring_sqe *entry = ring__entry(ring);
   if (!entry) {
     io->result = (struct os_result){OVIO_ENOBUFS, EBUSY};
     return false;
   }
   ring__prepare(entry, &io->transfer);
-  io_uring_sqe_set_data(entry, io);
   io->native[0] = 0;
+  if (held) {
+    entry->fd = fd % PLACES;
+    io_uring_sqe_set_flags(entry, IOSQE_FIXED_FILE);
+    io->native[0] = RING_PLACED;
+  }
+  io_uring_sqe_set_data(entry, io);
   ring->in_flight++;
   return true;
 }
 
 void ring_cancel(struct ring *ring, struct os_io *io) {
   struct io_uring_sqe *entry = ring__entry(ring);
-  io->native[0] = RING_ASKED;
+  io->native[0] |= RING_ASKED;
   if (!entry)
     return;
   io_uring_prep_cancel(entry, io, 0);
@@ -164,9 +296,11 @@ static void ring__watch(struct ring *ring) {
 
 /* ---- completions ---- */
 
+/* EBADF: another file object of the same descriptor has given the place up. */
 static bool ring__is_to_begin_anew(const struct os_io *io, int result) {
   return result == -EINTR || result == -EAGAIN ||
-         (result == -ECANCELED && io->native[0] != RING_ASKED);
+         (result == -EBADF && (io->native[0] & RING_PLACED)) ||
+         (result == -ECANCELED && !(io->native[0] & RING_ASKED));
 }
 
 /* true: `io` is finished. */

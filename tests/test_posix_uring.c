@@ -21,7 +21,15 @@ static struct {
   int refusal; /* ...with this */
   int altered;
   int entered;
+  int placed; /* submissions that go by a place in the ring's own table */
 } plan;
+
+static void look_at_submissions(const struct io_uring *ring) {
+  const struct io_uring_sq *queue = &ring->sq;
+  for (unsigned at = queue->sqe_head; at != queue->sqe_tail; at++)
+    plan.placed +=
+        (queue->sqes[at & *queue->kring_mask].flags & IOSQE_FIXED_FILE) != 0;
+}
 
 static void alter(struct io_uring_cqe *completion) {
   if (completion->user_data < 16)
@@ -55,6 +63,7 @@ static bool refuses(void) {
 }
 
 static int submit(struct io_uring *ring) {
+  look_at_submissions(ring);
   if (refuses())
     return -plan.refusal;
   return after(ring, real.io_uring_submit_and_get_events(ring));
@@ -63,6 +72,7 @@ static int submit(struct io_uring *ring) {
 static int submit_and_wait(struct io_uring *ring, struct io_uring_cqe **cqe,
                            unsigned count, struct __kernel_timespec *time,
                            sigset_t *mask) {
+  look_at_submissions(ring);
   if (refuses())
     return -plan.refusal;
   return after(ring, real.io_uring_submit_and_wait_timeout(ring, cqe, count,
@@ -80,7 +90,32 @@ static int init(unsigned entries, struct io_uring *ring,
     return -init_error;
   int result = real.io_uring_queue_init_params(entries, ring, params);
   params->features &= ~init_features_lost;
+  ring->features &= ~init_features_lost;
   return result;
+}
+
+/* What the ring is told besides. */
+static struct {
+  int calls;
+  unsigned refused; /* this operation fails... */
+  int refusal;      /* ...with this; 0: not */
+  int files;        /* in the table now */
+} places;
+
+static int told(int ring, unsigned operation, const void *argument,
+                unsigned count) {
+  places.calls++;
+  if (places.refusal && places.refused == operation) {
+    errno = places.refusal;
+    return -1;
+  }
+  if (operation == IORING_REGISTER_FILES_UPDATE) {
+    const struct io_uring_files_update *update = argument;
+    places.files += *(const int *)(uintptr_t)update->fds >= 0 ? 1 : -1;
+  }
+  if (operation == IORING_UNREGISTER_FILES)
+    places.files = 0;
+  return real.io_uring_register(ring, operation, argument, count);
 }
 
 static void plan_end(void) {
@@ -201,6 +236,159 @@ static void test_ring_that_fails(struct test *test) {
   TRY_EQ(ovio_loop_run(loop), 0);
   TRY_EQ(read.calls, 1);
   TRY_EQ(read.result, 16);
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+/* ---- places ---- */
+
+enum { OFTEN = 200 };
+
+static bool read_often(struct ovio_file *file, int times) {
+  char text[16];
+  int right = 0;
+  for (int at = 0; at < times; at++)
+    right +=
+        ovio_read(file, text, 16, 0) == 16 && memcmp(text, TEXT16, 16) == 0;
+  return right == times;
+}
+
+/* Linux 6.13 lets go of a file at once when it leaves the table. */
+static bool has_places(struct test *test) {
+  return on_ring(test) && !init_features_lost && places.files == 1;
+}
+
+static void test_a_file_that_is_used_often(struct test *test) {
+  struct ovio_file file;
+  struct ovio_file other;
+  memset(&places, 0, sizeof places);
+  TRY_EQ(open_text(&file, OVIO_WRITE), 0);
+  TRY(read_often(&file, 3)); /* not often */
+  TRY_EQ(places.calls, 0);
+  plan_end();
+  TRY(read_often(&file, OFTEN));
+  int placed = plan.placed;
+  bool held = has_places(test);
+  TRY(!held || placed > OFTEN / 2);
+  TRY(held || placed == 0);
+  TRY_EQ(ovio_lock(&file, 0, 0, 0), 0);
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(places.files, 0);
+  /* Nobody keeps it open, and so locked. */
+  TRY_EQ(ovio_open(&other, test_path("uring"), OVIO_READ | OVIO_WRITE, 0), 0);
+  TRY_EQ(ovio_lock(&other, 0, 0, OVIO_LOCK_TRY), 0);
+  TRY(read_often(&other, OFTEN));
+  TRY_EQ(places.files, held ? 1 : 0);
+  ovio_handle handle = ovio_release(&other);
+  TRY(handle != OVIO_NO_HANDLE);
+  TRY_EQ(places.files, 0);
+  TRY_EQ(ovio_adopt(&other, handle, OVIO_READ), 0);
+  TRY(read_often(&other, OFTEN));
+  TRY_EQ(ovio_close(&other), 0);
+  TRY_EQ(places.files, 0);
+}
+
+/* The descriptor of the one is given back while the other is in its place. */
+static void test_two_files_of_a_descriptor(struct test *test) {
+  struct ovio_file file;
+  struct ovio_file twin;
+  TRY_EQ(open_text(&file, 0), 0);
+  TRY_EQ(ovio_adopt(&twin, ovio_file_handle(&file), OVIO_READ), 0);
+  for (int round = 0; round < 10; round++) {
+    TRY(read_often(&file, OFTEN));
+    TRY(read_often(&twin, OFTEN));
+    ovio_handle handle = ovio_release(&twin);
+    TRY(handle != OVIO_NO_HANDLE);
+    TRY(read_often(&file, 10));
+    TRY_EQ(ovio_adopt(&twin, handle, OVIO_READ), 0);
+  }
+  /* And out of it while something of it is under way. */
+  if (has_places(test)) {
+    plan_end();
+    plan.error = EBADF;
+    plan.count = 1;
+    TRY(read_often(&file, 10));
+    TRY_EQ(plan.count, 0);
+    plan_end();
+  }
+  (void)ovio_release(&twin);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+/* Two descriptors that would have the same place: the first keeps it. */
+static void test_two_files_of_a_place(struct test *test) {
+  enum { PLACES = 256 };
+  struct ovio_file file;
+  struct ovio_file far;
+  memset(&places, 0, sizeof places);
+  TRY_EQ(open_text(&file, 0), 0);
+  int fd = fcntl(ovio_file_handle(&file), F_DUPFD_CLOEXEC,
+                 ovio_file_handle(&file) + PLACES);
+  TRY(fd >= 0);
+  TRY_EQ(ovio_adopt(&far, fd, OVIO_READ), 0);
+  TRY(read_often(&file, OFTEN));
+  TRY(read_often(&far, OFTEN));
+  bool held = has_places(test);
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(places.files, 0);
+  TRY(read_often(&far, OFTEN));
+  TRY_EQ(places.files, held ? 1 : 0);
+  TRY_EQ(ovio_close(&far), 0);
+}
+
+static void test_places_that_are_refused(struct test *test) {
+  static const unsigned operations[] = {IORING_REGISTER_FILES2,
+                                        IORING_REGISTER_FILES_UPDATE};
+  struct ovio_loop_options options = {.size = sizeof options,
+                                      .engine = OVIO_ENGINE_URING};
+  for (int at = 0; at < 2; at++) {
+    struct ovio_loop *loop;
+    struct ovio_file file;
+    struct outcome read;
+    char text[16];
+    if (ovio_loop_create(&loop, &options) != 0)
+      SKIP("no io_uring here");
+    TRY_EQ(open_text(&file, 0), 0);
+    atomic_store(&test_no_try, true);
+    memset(&places, 0, sizeof places);
+    for (int round = 0; round < OFTEN; round++) {
+      /* The last rounds: what is in the table does not get out. */
+      places.refused = operations[at];
+      places.refusal = at == 0 || round > OFTEN / 2 ? ENOMEM : 0;
+      memset(&read, 0, sizeof read);
+      TRY_EQ(ovio_start_read(loop, &read.op, &file, text, 16, 0, outcome_done),
+             0);
+      TRY_EQ(ovio_loop_run(loop), 0);
+      TRY_EQ(read.result, 16);
+    }
+    TRY_EQ(ovio_close(&file), 0);
+    TRY_EQ(places.files, 0); /* nothing was left in it */
+    places.refusal = 0;
+    int calls = places.calls;
+    TRY(calls <= 4); /* asked once */
+    TRY_EQ(ovio_loop_destroy(loop), 0);
+  }
+}
+
+static void test_places_of_an_old_kernel(struct test *test) {
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  struct outcome read;
+  char text[16];
+  init_features_lost = NATIVE_URING_FEAT_RW_ATTR;
+  int error = test_loop_create(test, &loop, NULL);
+  init_features_lost = 0;
+  TRY_EQ(error, 0);
+  TRY_EQ(open_text(&file, 0), 0);
+  memset(&places, 0, sizeof places);
+  for (int round = 0; round < OFTEN; round++) {
+    memset(&read, 0, sizeof read);
+    TRY_EQ(ovio_start_read(loop, &read.op, &file, text, 16, 0, outcome_done),
+           0);
+    TRY_EQ(ovio_loop_run(loop), 0);
+    TRY_EQ(read.result, 16);
+  }
+  TRY_EQ(places.calls, 0);
   TRY_EQ(ovio_close(&file), 0);
   TRY_EQ(ovio_loop_destroy(loop), 0);
 }
@@ -442,6 +630,11 @@ int main(void) {
       TEST_LOOP(test_errors_have_names, plain),
       TEST_LOOP(test_submissions_that_are_refused, plain),
       TEST_PLAIN(test_ring_that_fails, "makes its own loops"),
+      TEST_LOOP(test_a_file_that_is_used_often, plain),
+      TEST_LOOP(test_two_files_of_a_descriptor, plain),
+      TEST_LOOP(test_two_files_of_a_place, plain),
+      TEST_PLAIN(test_places_that_are_refused, "makes its own loops"),
+      TEST_ENGINES(test_places_of_an_old_kernel),
       TEST_PLAIN(test_without_a_ring, "makes its own loops"),
       TEST_PLAIN(test_old_ring, "makes its own loops"),
       TEST_ENGINES(test_deeper_than_the_ring),
@@ -455,6 +648,7 @@ int main(void) {
   native.io_uring_queue_init_params = init;
   native.io_uring_submit_and_get_events = submit;
   native.io_uring_submit_and_wait_timeout = submit_and_wait;
+  native.io_uring_register = told;
   return test_main(cases, sizeof cases / sizeof *cases);
 }
 #else
