@@ -31,7 +31,7 @@ _Static_assert(_Alignof(struct file) <= _Alignof(struct ovio_file),
 
 #define FLAGS_ADOPT                                                            \
   (OVIO_READ | OVIO_WRITE | OVIO_APPEND | OVIO_DIRECT | OVIO_DIRECTORY |       \
-   OVIO_BLOCKING | OVIO_INLINE | OVIO_NONBLOCK)
+   OVIO_BLOCKING | OVIO_INLINE | OVIO_NONBLOCK | OVIO_UNORDERED)
 #define FLAGS_OPEN                                                             \
   (FLAGS_ADOPT | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_TRUNCATE | OVIO_SYNC |    \
    OVIO_NOFOLLOW | OVIO_INHERIT | OVIO_SEQUENTIAL | OVIO_RANDOM |              \
@@ -734,7 +734,7 @@ static struct os_result file__move_on(struct file *file, file__mover *move,
                             .offset = offset,
                             .write = move == os_file_write_at};
   struct transfer transfer;
-  struct os_transfer chunk;
+  struct os_transfer chunk = {.file = &file->os};
   file__fill_transfer(&transfer, &request, NULL);
   transfer.asked = length;
   while (!file__is_vain(move, result.value)) {

@@ -185,9 +185,12 @@ int ovio_loop_create(struct ovio_loop **out,
   int error = loop__configure(loop, &engine, options);
   if (error)
     goto err1;
-  error = os_port_create(&loop->port, engine, loop->threads);
+  error = lanes_init(&loop->lanes);
   if (error)
     goto err2;
+  error = os_port_create(&loop->port, engine, loop->threads);
+  if (error)
+    goto err3;
   loop->process = os_process_number();
   workers_init(&loop->workers, loop->workers.max);
   os_lock_init(&loop->lock);
@@ -196,6 +199,8 @@ int ovio_loop_create(struct ovio_loop **out,
   *out = (struct ovio_loop *)loop;
   return 0;
 
+err3:
+  lanes_destroy(&loop->lanes);
 err2:
   os_stacks_destroy(&loop->stacks);
 err1:
@@ -213,6 +218,7 @@ static void loop__free(struct loop *loop) {
   os_lock_destroy(&loop->lock);
   baton_destroy(&loop->baton);
   os_port_destroy(loop->port);
+  lanes_destroy(&loop->lanes);
   memory_free(loop);
 }
 
@@ -405,7 +411,7 @@ static int loop__ask_port(struct loop *loop, int64_t timeout_ns) {
   loop->led = false;
   atomic_store(&loop->sleeping, false);
   for (size_t at = 0; at < count; at++)
-    op_on_port(CONTAINER_OF(done[at], struct op, io));
+    op_on_port(done[at]);
   return error;
 }
 

@@ -4,6 +4,7 @@
 #define OVIO_COMMON_LOOP_H
 
 #include "common/baton.h"
+#include "common/lane.h"
 #include "common/op.h"
 #include "common/worker.h"
 
@@ -28,7 +29,8 @@ struct loop {
   struct timers timers;
   struct op *ops;
   struct task *tasks;
-  size_t in_port;         /* ops that the kernel has */
+  size_t in_port; /* ios that the kernel has */
+  struct lanes lanes;
   atomic_bool cancelling; /* until drained */
   int error;              /* why the run is to end, if not by itself */
   unsigned callbacks;     /* under way */

@@ -32,6 +32,7 @@
 #include "common/file.h"
 #include "common/guard.h"
 #include "common/inject.h"
+#include "common/lane.h"
 #include "common/loop.h"
 #include "common/poison.h"
 #include "common/task.h"
@@ -40,7 +41,7 @@ _Static_assert(sizeof(struct op) <= sizeof(struct ovio_op), "ovio_op");
 _Static_assert(_Alignof(struct op) <= _Alignof(struct ovio_op), "alignment");
 
 #define RETRY_MIN_NS 1000000
-#define RETRY_MAX_NS 16000000
+#define RETRIES_MAX  4 /* that grow: up to 16 ms */
 #define PAUSE_MIN_NS 1000000
 #define PAUSE_MAX_NS 64000000
 
@@ -49,6 +50,7 @@ _Static_assert(_Alignof(struct op) <= _Alignof(struct ovio_op), "alignment");
 void op_init(struct op *op, enum op_code code, struct file *file) {
   op->io.transfer = (struct os_transfer){0};
   op->io.kind = OS_IO_TRANSFER;
+  op->io.lane = false;
   memset(&op->timer, 0, offsetof(struct op, u) - offsetof(struct op, timer));
   op->code = (unsigned char)code;
   op->phase = OP_ARRIVING;
@@ -332,22 +334,39 @@ static bool op__gives_way(struct op *op) {
   return true;
 }
 
-/* Starts chunks until one is pending or all are through. */
+/* The port is through with it: takes what has come of it; true: go on. */
+static bool op__take_chunk(struct op *op) {
+  op->native = op->io.result.native;
+  return transfer_advance(&op->u.transfer, op->io.result.value);
+}
+
+static bool op__start_chunk(struct op *op) {
+  transfer_next(&op->u.transfer, &op->io.transfer);
+  op->loop->in_port++;
+  bool pending = os_port_start(op->loop->port, &op->io);
+  op->loop->in_port -= !pending;
+  return pending;
+}
+
+/* Starts chunks until some are pending or all are through. */
 static void op__pump(struct op *op) {
-  struct loop *loop = op->loop;
+  bool more;
   do {
     if (op->cancelled && op->u.transfer.moved > 0)
       break;
     if (op__gives_way(op))
       return;
-    transfer_next(&op->u.transfer, &op->io.transfer);
     op->phase = OP_PORT;
-    loop->in_port++;
-    if (os_port_start(loop->port, &op->io))
-      return;
-    loop->in_port--;
-    op->native = op->io.result.native;
-  } while (transfer_advance(&op->u.transfer, op->io.result.value));
+    if (lanes_start(op)) {
+      if (!lanes_are_back(op))
+        return;
+      more = lanes_collect(op);
+    } else {
+      if (op__start_chunk(op))
+        return;
+      more = op__take_chunk(op);
+    }
+  } while (more);
   op_finish(op, transfer_result(&op->u.transfer));
 }
 
@@ -373,15 +392,9 @@ static void op__start_io(struct op *op) {
   op__end_io(op);
 }
 
-void op_on_port(struct op *op) {
-  guard_check(op);
-  op->loop->in_port--;
-  if (op->code != OP_TRANSFER) {
-    op__end_io(op);
-    return;
-  }
-  op->native = op->io.result.native;
-  if (transfer_advance(&op->u.transfer, op->io.result.value)) {
+/* The port is through with what it had of a transfer. */
+static void op__go_on(struct op *op, bool more) {
+  if (more) {
     if (!op->cancelled) {
       op__pump(op);
       return;
@@ -390,6 +403,28 @@ void op_on_port(struct op *op) {
       op->u.transfer.error = OVIO_ECANCELED;
   }
   op_finish(op, transfer_result(&op->u.transfer));
+}
+
+static void op__on_io(struct op *op) {
+  guard_check(op);
+  op->loop->in_port--;
+  if (op->code == OP_TRANSFER)
+    op__go_on(op, op__take_chunk(op));
+  else
+    op__end_io(op);
+}
+
+static void op__on_lane(struct op *op) {
+  guard_check(op);
+  if (lanes_are_back(op))
+    op__go_on(op, lanes_collect(op));
+}
+
+void op_on_port(struct os_io *io) {
+  if (io->lane)
+    op__on_lane(lane_on_port(io));
+  else
+    op__on_io(CONTAINER_OF(io, struct op, io));
 }
 
 /* ---- a call and its repetition ---- */
@@ -454,14 +489,21 @@ static void op__submit(struct op *op) {
     op_finish(op, error);
 }
 
+static void op__interrupt_again(struct timer *timer);
+
+static void op__interrupt_later(struct op *op) {
+  int64_t pause_ns = (int64_t)RETRY_MIN_NS << op->retries;
+  if (op->retries < RETRIES_MAX)
+    op->retries++;
+  timer_start(&op->loop->timers, &op->timer, os_clock_ns() + pause_ns,
+              op__interrupt_again);
+}
+
 /* An interruption that came before the system call had begun did nothing. */
 static void op__interrupt_again(struct timer *timer) {
   struct op *op = CONTAINER_OF(timer, struct op, timer);
   workers_cancel(&op->loop->workers, op);
-  if (op->retry_ns < RETRY_MAX_NS)
-    op->retry_ns *= 2;
-  timer_start(&op->loop->timers, timer, os_clock_ns() + op->retry_ns,
-              op__interrupt_again);
+  op__interrupt_later(op);
 }
 
 static void op__cancel_on_worker(struct op *op) {
@@ -471,9 +513,8 @@ static void op__cancel_on_worker(struct op *op) {
     op_finish(op, OVIO_ECANCELED);
     return;
   }
-  op->retry_ns = RETRY_MIN_NS;
-  timer_start(&op->loop->timers, &op->timer, os_clock_ns() + op->retry_ns,
-              op__interrupt_again);
+  op->retries = 0;
+  op__interrupt_later(op);
 }
 
 /* ---- beginning ---- */
@@ -803,6 +844,15 @@ int64_t op_perform_cleanup(op_call *run, void *argument) {
 
 /* ---- cancelling ---- */
 
+static void op__cancel_at_port(struct op *op) {
+  if (op->lanes) {
+    lanes_cancel(op);
+    op__on_lane(op);
+  } else if (os_port_cancel(op->loop->port, &op->io)) {
+    op__on_io(op);
+  }
+}
+
 void op_cancel_now(struct op *op) {
   if (op_is_stubborn(op))
     return;
@@ -817,8 +867,7 @@ void op_cancel_now(struct op *op) {
       op_finish(op, OVIO_ECANCELED);
     break;
   case OP_PORT: /* comes out of the port by itself, or is ours again here */
-    if (os_port_cancel(op->loop->port, &op->io))
-      op_on_port(op);
+    op__cancel_at_port(op);
     break;
   case OP_WORKER:
     op__cancel_on_worker(op);

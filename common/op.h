@@ -12,6 +12,7 @@
 #include "common/transfer.h"
 
 struct file;
+struct lane;
 struct loop;
 struct task;
 
@@ -81,7 +82,6 @@ struct op {
   struct node turn_link;   /* the file's queue */
   struct op *file_before, *file_next; /* file->ops */
   struct op *loop_before, *loop_next; /* loop->ops */
-  int64_t retry_ns; /* OP_WORKER: until the next interruption */
   int64_t result;
   /* From here to `u`, op_init() makes it blank. */
   struct timer timer; /* OP_SLEEP; OP_WORKER: the next interruption */
@@ -91,6 +91,7 @@ struct op {
   struct task *task; /* resumed at the end, or `done` is called */
   ovio_done *done;
   struct parker *parker;
+  struct lane *lanes; /* its chunks at the port side by side; NULL: `io` is */
   uint32_t native;
   unsigned char code;
   unsigned char phase;   /* also under the file's lock for ARRIVING -> QUEUED */
@@ -98,10 +99,11 @@ struct op {
   atomic_bool cancelled; /* asked for: no further chunk is begun */
   atomic_bool granted;   /* has its turn; set under the file's lock */
   bool at_once;          /* was granted when it came, by the caller itself */
-  bool expired;          /* by a deadline: ETIMEDOUT instead of ECANCELED */
   bool linked;           /* in the ops of its file; an open: of its directory */
-  bool suspended;        /* its task waits */
-  bool tried;            /* it is not in the page cache */
+  bool expired : 1;      /* by a deadline: ETIMEDOUT instead of ECANCELED */
+  bool suspended : 1;    /* its task waits */
+  bool tried : 1;        /* it is not in the page cache */
+  unsigned char retries; /* OP_WORKER: interruptions so far */
   int16_t injected;      /* common/inject.h: 0: not met; < 0: the error */
   union {
     struct transfer transfer;
@@ -184,7 +186,8 @@ void op_execute(struct op *op, struct os_waiter *waiter);
 /* For the loop's thread alone. */
 void op_finish(struct op *op, int64_t result);
 void op_cancel_now(struct op *op);
-void op_on_port(struct op *op);
+/* Has come out of the port. */
+void op_on_port(struct os_io *io);
 /* For any thread that knows the op to be there (e.g. by the file's lock). Sends
  * the loop a message, never calls back. OVIO_ENOENT, OVIO_ENOTSUP. */
 int op_ask_cancel(struct op *op);

@@ -166,10 +166,13 @@ struct os_file {
 /* As an offset: at the end, for writing. */
 #define OS_APPEND       INT64_MIN
 
-/* The most parts and bytes of one transfer. Windows has no vectored call, so
- * its part count is 1. common/ may use less. */
+/* The most bytes of one transfer, and how many of these parts one may have, 1
+ * at least: from the first on, by what they are, not by what is in them.
+ * common/ may use less. Windows takes several only where they are whole pages
+ * of a direct file. */
 #define OS_TRANSFER_MAX ((size_t)1 << 30)
-size_t os_file_parts_max(void);
+size_t os_file_parts(const struct os_file *file, const struct ovio_iovec *iov,
+                     size_t count);
 
 /* One system call's worth of reading or writing. */
 struct os_transfer {
@@ -465,6 +468,10 @@ void os_watch_wake(struct os_watch *watch);
 
 struct os_port;
 
+/* How many parts of vectors a loop should have at its port side by side; 0: the
+ * system takes whole vectors. */
+size_t os_port_lanes(void);
+
 enum os_io_kind {
   OS_IO_TRANSFER = 0,
   OS_IO_READY, /* of the transfer: file and write; result 0 */
@@ -475,6 +482,7 @@ enum os_io_kind {
 struct os_io {
   struct os_transfer transfer;
   enum os_io_kind kind;
+  bool lane; /* of a struct lane; else of a struct op */
   struct os_result result;
   uint64_t native[OS_IO_WORDS]; /* the port's own while pending: OVERLAPPED */
 };

@@ -77,14 +77,15 @@ static size_t transfer__cut(struct transfer *transfer) {
 }
 
 /* As many whole parts as fit into a chunk. */
-static size_t transfer__gather(const struct transfer *transfer, size_t *parts) {
+static size_t transfer__gather(const struct transfer *transfer,
+                               const struct os_file *file, size_t *parts) {
   const struct ovio_iovec *iov = transfer->iov + transfer->index;
-  size_t available = transfer->count - transfer->index;
-  size_t limit = os_file_parts_max();
+  size_t limit = transfer->count - transfer->index;
   size_t bytes = 0;
   size_t at = 0;
-  while (at < available && at < limit &&
-         iov[at].iov_len <= transfer->chunk_max - bytes)
+  if (limit > 1)
+    limit = os_file_parts(file, iov, limit);
+  while (at < limit && iov[at].iov_len <= transfer->chunk_max - bytes)
     bytes += iov[at++].iov_len;
   *parts = at;
   return bytes;
@@ -100,7 +101,7 @@ void transfer_next(struct transfer *transfer, struct os_transfer *chunk) {
   chunk->iov = transfer->iov + transfer->index;
   size_t bytes = 0;
   if (transfer->skip == 0)
-    bytes = transfer__gather(transfer, &chunk->count);
+    bytes = transfer__gather(transfer, chunk->file, &chunk->count);
   if (bytes == 0) {
     bytes = transfer__cut(transfer);
     chunk->iov = &transfer->piece;
@@ -135,6 +136,10 @@ static bool transfer__take(struct transfer *transfer, size_t bytes) {
   /* A direct read that ends between two blocks has met the end of the file;
    * going on from there would be misaligned. */
   return !transfer->stream && bytes % transfer->alignment == 0;
+}
+
+bool transfer_step(struct transfer *transfer) {
+  return transfer__take(transfer, transfer->asked);
 }
 
 bool transfer_advance(struct transfer *transfer, int64_t value) {

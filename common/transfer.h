@@ -40,8 +40,10 @@ static inline size_t transfer_max(size_t max) {
 
 void transfer_init(struct transfer *transfer, const struct os_file *file,
                    size_t chunk_max);
-/* Fills in the next chunk. Something is left to be moved. */
+/* Fills in the next chunk of chunk->file. Something is left to be moved. */
 void transfer_next(struct transfer *transfer, struct os_transfer *chunk);
+/* On a copy, to look ahead: as if all of the chunk had been moved. */
+bool transfer_step(struct transfer *transfer);
 /* Takes what came of the chunk; true: go on with the next. */
 bool transfer_advance(struct transfer *transfer, int64_t value);
 #ifdef OVIO_TESTING

@@ -216,7 +216,8 @@ enum ovio_flags {
   OVIO_NONBLOCK = 1u << 15,   /* plain calls answer OVIO_EWOULDBLOCK; POSIX,
                                  OVIO_ENOTSUP on Windows */
   OVIO_BENEATH = 1u << 16,    /* OVIO_EXDEV for what is not below `dir` */
-  OVIO_MESSAGE = 1u << 17     /* named pipes: each write is a message */
+  OVIO_MESSAGE = 1u << 17,    /* named pipes: each write is a message */
+  OVIO_UNORDERED = 1u << 18   /* the parts of ovio_writev() in any order */
 };
 
 /* ovio_open: opens, and with OVIO_CREATE makes, the file at `path`.

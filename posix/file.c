@@ -193,8 +193,11 @@ static int file__take(struct os_file *file, int fd, unsigned flags) {
   return file__make_direct(fd, flags);
 }
 
-size_t os_file_parts_max(void) {
-  return NATIVE_IOV_MAX;
+size_t os_file_parts(const struct os_file *file, const struct ovio_iovec *iov,
+                     size_t count) {
+  (void)file;
+  (void)iov;
+  return count < NATIVE_IOV_MAX ? count : NATIVE_IOV_MAX;
 }
 
 static struct os_result file__keep(struct os_file *file, int fd,

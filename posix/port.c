@@ -130,6 +130,10 @@ static int port__make_ring(struct os_port *port) {
   return error;
 }
 
+size_t os_port_lanes(void) {
+  return 0;
+}
+
 /* Not an error where any engine will do. */
 static int port__add_ring(struct os_port *port, unsigned engine) {
   if (engine != OVIO_ENGINE_DEFAULT && engine != OVIO_ENGINE_URING)

@@ -21,8 +21,22 @@ static struct os_result file__answer(BOOL fine) {
   return fine ? (struct os_result){0, 0} : native_last_failure();
 }
 
-size_t os_file_parts_max(void) {
-  return 1; /* ReadFileScatter takes whole pages only */
+static bool file__is_paged(const struct ovio_iovec *part) {
+  uintptr_t bits = (uintptr_t)part->iov_base | part->iov_len;
+  return part->iov_len == 0 || bits % NATIVE_PAGE == 0;
+}
+
+/* ReadFileScatter takes whole pages of an overlapped, unbuffered file (MS). */
+size_t os_file_parts(const struct os_file *file, const struct ovio_iovec *iov,
+                     size_t count) {
+  if (file->alignment <= 1 || !(file->traits & OS_TRAIT_OVERLAPPED))
+    return 1;
+  size_t pages = 0;
+  size_t at = 0;
+  while (at < count && file__is_paged(&iov[at]) &&
+         iov[at].iov_len / NATIVE_PAGE <= NATIVE_PAGES_MAX - pages)
+    pages += iov[at++].iov_len / NATIVE_PAGE;
+  return at > 0 ? at : 1;
 }
 
 /* ---- open ---- */

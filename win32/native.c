@@ -43,6 +43,8 @@ NATIVE_CONST struct native_calls native = {
     NATIVE_CALL(CloseHandle),
     NATIVE_CALL(ReadFile),
     NATIVE_CALL(WriteFile),
+    NATIVE_CALL(ReadFileScatter),
+    NATIVE_CALL(WriteFileGather),
     NATIVE_CALL(NtReadFile),
     NATIVE_CALL(NtWriteFile),
     NATIVE_CALL(NtQueryInformationFile),

@@ -20,21 +20,35 @@
  * thread pool's wait thread, which sends the packet when it is signalled. From
  * its registration until UnregisterWaitEx() has returned it may touch the io.
  *
+ * PAGES. Parts of whole pages go as one ReadFileScatter or WriteFileGather. Its
+ * list of pages stays until the io is finished, in one of a few that are made
+ * with the port. With none to be had only the first part goes: a short count,
+ * after which common/ goes on.
+ *
  * The loop's thread owns all but the handle and `woken`. */
 #include "win32/side.h"
 
 #include "common/memory.h"
 
-enum { BUCKETS = 1024, BATCH_MAX = 64 };
+enum { BUCKETS = 1024, BATCH_MAX = 64, LANES = 64, LISTS = 16 };
 
 #define PORT_KEY ((ULONG_PTR)1)
+
+/* What ReadFileScatter is given: a page each, and NULL. */
+struct page_list {
+  FILE_SEGMENT_ELEMENT pages[NATIVE_PAGES_MAX + 1];
+  struct page_list *next; /* idle */
+};
 
 /* In os_io.native, while it is pending. */
 struct pending {
   OVERLAPPED overlapped;
   struct os_io *next; /* of the same bucket */
   HANDLE port;        /* of a wait; NULL: none is registered */
-  HANDLE wait;
+  union {
+    HANDLE wait;
+    struct page_list *list; /* of a transfer; NULL: none */
+  } u;
   bool cancelled;
 };
 
@@ -45,6 +59,8 @@ struct os_port {
   HANDLE handle;
   atomic_bool woken; /* a packet for that is in the port */
   struct os_io *buckets[BUCKETS];
+  struct page_list lists[LISTS];
+  struct page_list *idle;
 };
 
 static struct pending *pending__of(struct os_io *io) {
@@ -82,7 +98,40 @@ static struct os_io *port__find(struct os_port *port,
   return io;
 }
 
+/* ---- pages ---- */
+
+/* NULL: there is none, or no use for it. */
+static struct page_list *port__take_list(struct os_port *port,
+                                         const struct os_transfer *transfer) {
+  struct page_list *list = port->idle;
+  if (!list || transfer->count < 2 || transfer->offset < 0)
+    return NULL;
+  port->idle = list->next;
+  size_t used = 0;
+  for (size_t at = 0; at < transfer->count; at++) {
+    uintptr_t page = (uintptr_t)transfer->iov[at].iov_base;
+    uintptr_t end = page + transfer->iov[at].iov_len;
+    for (; page < end; page += NATIVE_PAGE)
+      list->pages[used++].Alignment = page; /* as PtrToPtr64 does */
+  }
+  list->pages[used].Alignment = 0;
+  return list;
+}
+
+static void port__give_list(struct os_port *port, struct pending *pending) {
+  struct page_list *list = pending->u.list;
+  if (!list)
+    return;
+  pending->u.list = NULL;
+  list->next = port->idle;
+  port->idle = list;
+}
+
 /* ---- create, destroy ---- */
+
+size_t os_port_lanes(void) {
+  return LANES;
+}
 
 int os_port_create(struct os_port **out, unsigned engine, unsigned threads) {
   if (engine != OVIO_ENGINE_DEFAULT && engine != OVIO_ENGINE_IOCP)
@@ -96,6 +145,10 @@ int os_port_create(struct os_port **out, unsigned engine, unsigned threads) {
     DWORD error = GetLastError();
     memory_free(port);
     return os_error_map(error);
+  }
+  for (size_t at = 0; at < LISTS; at++) {
+    port->lists[at].next = port->idle;
+    port->idle = &port->lists[at];
   }
   *out = port;
   return 0;
@@ -167,12 +220,25 @@ static BOOL port__write(const struct os_transfer *transfer,
   return fine;
 }
 
+static BOOL port__call_paged(struct os_io *io) {
+  const struct os_transfer *transfer = &io->transfer;
+  struct pending *pending = pending__of(io);
+  size_t bytes = 0;
+  for (size_t at = 0; at < transfer->count; at++)
+    bytes += transfer->iov[at].iov_len;
+  return (transfer->write ? native.WriteFileGather : native.ReadFileScatter)(
+      (HANDLE)transfer->file->handle, pending->u.list->pages, (DWORD)bytes,
+      NULL, &pending->overlapped);
+}
+
 static BOOL port__call(struct os_io *io) {
   const struct os_transfer *transfer = &io->transfer;
   HANDLE handle = (HANDLE)transfer->file->handle;
   OVERLAPPED *overlapped = &pending__of(io)->overlapped;
   if (io->kind == OS_IO_ACCEPT)
     return native.ConnectNamedPipe(handle, overlapped);
+  if (pending__of(io)->u.list)
+    return port__call_paged(io);
   if (transfer->write)
     return port__write(transfer, overlapped);
   return native.ReadFile(handle, transfer->iov->iov_base,
@@ -204,7 +270,7 @@ static bool port__start_wait(struct os_port *port, struct os_io *io) {
   pending->overlapped.Internal = (ULONG_PTR)NATIVE_STATUS_PENDING;
   port__insert(port, io);
   if (native.RegisterWaitForSingleObject(
-          &pending->wait, (HANDLE)io->transfer.file->handle, port__on_signal,
+          &pending->u.wait, (HANDLE)io->transfer.file->handle, port__on_signal,
           io, INFINITE, WT_EXECUTEINWAITTHREAD | WT_EXECUTEONLYONCE))
     return true;
   io->result = native_last_failure();
@@ -215,7 +281,7 @@ static bool port__start_wait(struct os_port *port, struct os_io *io) {
 /* Afterwards the wait thread leaves the io alone. */
 static void port__end_wait(struct pending *pending) {
   if (pending->port)
-    native.UnregisterWaitEx(pending->wait, INVALID_HANDLE_VALUE);
+    native.UnregisterWaitEx(pending->u.wait, INVALID_HANDLE_VALUE);
   pending->port = NULL;
 }
 
@@ -226,6 +292,8 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
   for (;;) {
     *pending = (struct pending){.cancelled = false};
     port__set_offset(&pending->overlapped, io->transfer.offset);
+    if (io->kind == OS_IO_TRANSFER)
+      pending->u.list = port__take_list(port, &io->transfer);
     port__insert(port, io); /* before: afterwards it is the kernel's */
     BOOL fine = port__call(io);
     DWORD error = fine ? NO_ERROR : GetLastError();
@@ -236,6 +304,7 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
       io->result = native_accept_outcome(error);
       return false;
     }
+    port__give_list(port, pending);
     io->result = native_outcome(error, pending->overlapped.InternalHigh,
                                 io->transfer.write);
     if (!fine || !native_is_empty_message(&io->transfer, 0, io->result))
@@ -286,6 +355,7 @@ static bool port__complete(struct os_port *port, struct os_io *io) {
         native_accept_outcome(status < 0 ? RtlNtStatusToDosError(status) : 0);
     return true;
   }
+  port__give_list(port, pending);
   ULONG_PTR moved = pending->overlapped.InternalHigh;
   io->result = native_status_outcome(status, moved, io->transfer.write);
   if (!native_is_empty_message(&io->transfer, status, io->result))

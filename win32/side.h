@@ -50,6 +50,10 @@ struct os_result native_console_transfer(const struct os_transfer *transfer,
 
 /* ---- file.c ---- */
 
+/* Of x86 and ARM; and how many a scattered or gathered call has at most. */
+#define NATIVE_PAGE      4096u
+#define NATIVE_PAGES_MAX 64u
+
 bool native_is_interrupted(const struct native_waiter *waiter);
 
 /* A read of a pipe that succeeded with 0 bytes: an empty message, or a write of
