@@ -318,14 +318,20 @@ OVIO_API int64_t ovio_write(struct ovio_file *file, const void *buffer,
 
 /* ovio_readv: ovio_read() into `count` parts, filled in order. Their number
  * has no limit; empty ones are skipped. The result counts a prefix of the
- * vector. On POSIX the kernel's own preadv(2), in groups of IOV_MAX; on
- * Windows one call a part, in order: not atomic towards other writers. `iov`
- * must stay unchanged until the call returns. */
+ * vector: what lies behind that in the buffers is unspecified. On POSIX the
+ * kernel's own preadv(2), in groups of IOV_MAX; on Windows one call a part, not
+ * atomic towards other writers: in order, or in a task side by side, up to 16
+ * at once; parts that are whole pages of an OVIO_DIRECT file go together. `iov`
+ * must stay unchanged until the call returns.
+ * System: preadv(2); ReadFile, ReadFileScatter, NtReadFile. */
 OVIO_API int64_t ovio_readv(struct ovio_file *file,
                             const struct ovio_iovec *iov, size_t count,
                             int64_t offset);
 
-/* ovio_writev: ovio_write() from `count` parts, in order; as ovio_readv(). */
+/* ovio_writev: ovio_write() from `count` parts, as ovio_readv(). In order; side
+ * by side only on a file that was opened or adopted OVIO_UNORDERED, where after
+ * a failure bytes behind those that are counted may have been written, too.
+ * System: pwritev(2); WriteFile, WriteFileGather, NtWriteFile. */
 OVIO_API int64_t ovio_writev(struct ovio_file *file,
                              const struct ovio_iovec *iov, size_t count,
                              int64_t offset);
