@@ -11,7 +11,9 @@
  * gone one after another: the first one that is short or has failed ends that,
  * and what lies behind it counts for nothing. It may have been moved all the
  * same. So for writes the user must say that order does not matter
- * (OVIO_UNORDERED).
+ * (OVIO_UNORDERED). After that the op goes on with one chunk alone, until one
+ * is whole: at the end of a file the others would find nothing, and where
+ * memory is short there may be enough for one.
  *
  * ONCE. The op is at the port from the first lane's start until the last one is
  * back; what ends it, a cancel or a close, waits for them all. */
@@ -28,6 +30,7 @@ struct lane {
   struct ovio_iovec piece; /* of a part that is cut */
   struct op *op;
   struct lane *next; /* the op's next chunk; of the idle ones */
+  size_t asked;      /* bytes */
   bool pending;
 };
 
@@ -52,7 +55,8 @@ void lanes_destroy(struct lanes *lanes) {
 
 static bool lanes__suit(const struct op *op) {
   const struct transfer *transfer = &op->u.transfer;
-  if (transfer->count - transfer->index < 2 || transfer->offset < 0)
+  if (op->alone || transfer->count - transfer->index < 2 ||
+      transfer->offset < 0)
     return false;
   return !transfer->write || (op->file->flags & OVIO_UNORDERED);
 }
@@ -65,6 +69,7 @@ static void lane__fill(struct lane *lane, struct op *op,
   lane->next = NULL;
   chunk->file = op->io.transfer.file;
   transfer_next(ahead, chunk);
+  lane->asked = ahead->asked;
   if (chunk->iov != &ahead->piece)
     return;
   lane->piece = ahead->piece;
@@ -89,10 +94,10 @@ static unsigned lanes__take(struct lanes *lanes, struct op *op) {
   return taken;
 }
 
-static void lanes__give(struct lanes *lanes, struct op *op) {
-  while (op->lanes) {
-    struct lane *lane = op->lanes;
-    op->lanes = lane->next;
+static void lanes__give(struct lanes *lanes, struct lane **list) {
+  while (*list) {
+    struct lane *lane = *list;
+    *list = lane->next;
     lane->next = lanes->idle;
     lanes->idle = lane;
   }
@@ -103,20 +108,39 @@ static void lane__back(struct lane *lane) {
   lane->op->loop->in_port--;
 }
 
+/* Ended inside the call. Whether the next one is worth a call, and does not
+ * keep other ops waiting. */
+static bool lane__goes_on(const struct lane *lane) {
+  struct runner *runner = lane->op->loop->runner;
+  if (runner->budget_left == 0)
+    return false;
+  runner->budget_left--;
+  return lane->io.result.value == (int64_t)lane->asked;
+}
+
+/* true: the next one may start. */
+static bool lane__start(struct lane *lane) {
+  struct loop *loop = lane->op->loop;
+  lane->pending = true;
+  loop->in_port++;
+  if (os_port_start(loop->port, &lane->io))
+    return true;
+  lane__back(lane);
+  return lane__goes_on(lane);
+}
+
 bool lanes_start(struct op *op) {
   struct loop *loop = op->loop;
   if (!loop->lanes.idle || !lanes__suit(op))
     return false;
   if (lanes__take(&loop->lanes, op) < 2) {
-    lanes__give(&loop->lanes, op);
+    lanes__give(&loop->lanes, &op->lanes);
     return false;
   }
-  for (struct lane *lane = op->lanes; lane; lane = lane->next) {
-    lane->pending = true;
-    loop->in_port++;
-    if (!os_port_start(loop->port, &lane->io))
-      lane__back(lane);
-  }
+  struct lane *lane = op->lanes;
+  while (lane__start(lane) && lane->next)
+    lane = lane->next;
+  lanes__give(&loop->lanes, &lane->next);
   return true;
 }
 
@@ -132,12 +156,16 @@ bool lanes_collect(struct op *op) {
   bool more = true;
   bool whole = true;
   for (struct lane *lane = op->lanes; lane && whole; lane = lane->next) {
+    int64_t value = lane->io.result.value;
+    whole = value == (int64_t)lane->asked;
+    if (value == OVIO_ENOBUFS)
+      break; /* and is tried again, alone */
     transfer_next(transfer, &op->io.transfer);
-    whole = lane->io.result.value == (int64_t)transfer->asked;
     op->native = lane->io.result.native;
-    more = transfer_advance(transfer, lane->io.result.value);
+    more = transfer_advance(transfer, value);
   }
-  lanes__give(&op->loop->lanes, op);
+  op->alone = !whole;
+  lanes__give(&op->loop->lanes, &op->lanes);
   return more;
 }
 

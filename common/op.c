@@ -336,8 +336,10 @@ static bool op__gives_way(struct op *op) {
 
 /* The port is through with it: takes what has come of it; true: go on. */
 static bool op__take_chunk(struct op *op) {
+  int64_t value = op->io.result.value;
   op->native = op->io.result.native;
-  return transfer_advance(&op->u.transfer, op->io.result.value);
+  op->alone = value != (int64_t)op->u.transfer.asked;
+  return transfer_advance(&op->u.transfer, value);
 }
 
 static bool op__start_chunk(struct op *op) {

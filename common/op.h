@@ -103,6 +103,7 @@ struct op {
   bool expired : 1;      /* by a deadline: ETIMEDOUT instead of ECANCELED */
   bool suspended : 1;    /* its task waits */
   bool tried : 1;        /* it is not in the page cache */
+  bool alone : 1;        /* the next chunk: the last was short, or failed */
   unsigned char retries; /* OP_WORKER: interruptions so far */
   int16_t injected;      /* common/inject.h: 0: not met; < 0: the error */
   union {

@@ -9,7 +9,7 @@
 
 #include "tests/fake/sim.h"
 
-enum { FILES = 4, ACTS = 24, LENGTH_MAX = 12000, POISON = 0xA5, PARTS = 3 };
+enum { FILES = 4, ACTS = 24, LENGTH_MAX = 12000, POISON = 0xA5, PARTS = 24 };
 
 enum mode { MODE_OFFSETS, MODE_POSITION, MODE_APPEND, MODES };
 enum state { CLOSED, OPENING, OPEN, CLOSING };
@@ -226,7 +226,8 @@ static void files__cut(struct act *act) {
   size_t at = 0;
   for (unsigned part = 0; part < PARTS; part++) {
     size_t left = act->length - at;
-    size_t take = part == PARTS - 1 ? left : (size_t)sim_below(left + 1);
+    size_t some = sim_below(4) ? left / 4 : left;
+    size_t take = part == PARTS - 1 ? left : (size_t)sim_below(some + 1);
     act->iov[part] = (struct ovio_iovec){act->buffer + at, take};
     at += take;
   }
@@ -307,10 +308,13 @@ static void files__step_open(struct world_file *file) {
   file->tail = &file->head;
   file->state = OPENING;
   unsigned append = file->mode == MODE_APPEND ? OVIO_APPEND : 0;
+  /* Elsewhere it leaves bytes behind a failure, which the model has not. */
+  bool free = file->mode == MODE_OFFSETS && sim_chance(50);
+  unsigned order = free ? OVIO_UNORDERED : 0;
   sim_note("open file %s, mode %d", file->path, (int)file->mode);
   CHECK(ovio_start_open(sim_loop, &act->op, &file->file, NULL, file->path,
-                        OVIO_READ | OVIO_WRITE | OVIO_TRUNCATE | append, 0,
-                        files__on_open) == 0);
+                        OVIO_READ | OVIO_WRITE | OVIO_TRUNCATE | append | order,
+                        0, files__on_open) == 0);
 }
 
 static void files__step_close(struct world_file *file) {

@@ -22,7 +22,8 @@ static struct {
   atomic_int hold;      /* no packets before so many cancels */
   atomic_int fail_at;   /* this read or write fails, from 1 */
   atomic_ulong error;   /* with that; 0: it is cut short instead */
-  atomic_bool no_pages; /* scattered calls fail with `error` */
+  atomic_bool no_pages; /* calls of pages fail with `error` */
+  atomic_llong at_once; /* reads end inside the call: of a file so long */
 } calls;
 
 static void forget(void) {
@@ -40,10 +41,27 @@ static bool spoil(int number, DWORD *length) {
   return calls.error != 0;
 }
 
+/* As Windows does with what it has in its cache. */
+static BOOL read_at_once(LPVOID buffer, DWORD length, LPOVERLAPPED overlapped) {
+  long long offset =
+      (long long)overlapped->OffsetHigh << 32 | overlapped->Offset;
+  long long left = calls.at_once - offset;
+  if (left <= 0) {
+    SetLastError(ERROR_HANDLE_EOF);
+    return FALSE;
+  }
+  overlapped->Internal = 0;
+  overlapped->InternalHigh = left < length ? (ULONG_PTR)left : length;
+  files_fill(buffer, overlapped->InternalHigh, offset);
+  return TRUE;
+}
+
 static BOOL WINAPI shim_ReadFile(HANDLE file, LPVOID buffer, DWORD length,
                                  LPDWORD moved, LPOVERLAPPED overlapped) {
   if (spoil(atomic_fetch_add(&calls.reads, 1) + 1, &length))
     return FALSE;
+  if (calls.at_once)
+    return read_at_once(buffer, length, overlapped);
   return real.ReadFile(file, buffer, length, moved, overlapped);
 }
 
@@ -70,7 +88,10 @@ static BOOL WINAPI shim_WriteFileGather(HANDLE file,
                                         DWORD length, LPDWORD moved,
                                         LPOVERLAPPED overlapped) {
   calls.gathers++;
-  return real.WriteFileGather(file, pages, length, moved, overlapped);
+  if (calls.no_pages)
+    SetLastError(calls.error);
+  return !calls.no_pages &&
+         real.WriteFileGather(file, pages, length, moved, overlapped);
 }
 
 static BOOL WINAPI shim_CancelIoEx(HANDLE file, LPOVERLAPPED overlapped) {
@@ -178,7 +199,60 @@ static void test_count_is_a_prefix(struct test *test) {
   TRY_EQ(ovio_close(&file), 0);
 }
 
-/* The chunks of a row are halved with the one that was refused. */
+/* Who has met the end of the file asks once more, and not with all parts. */
+static void test_end_is_asked_for_once_more(struct test *test) {
+  struct ovio_file file;
+  TRY(make(&file, 5 * PART + 7, 0));
+  TRY(ready(&file, 0, 0));
+  TRY_EQ(ovio_readv(&file, vector.parts, PARTS, 0), 5 * PART + 7);
+  TRY_EQ(calls.reads, 16 + 1);
+  /* Known inside the call, it keeps the parts behind from being asked for. */
+  TRY(ready(&file, 0, 0));
+  calls.at_once = 5 * PART + 7;
+  TRY_EQ(ovio_readv(&file, vector.parts, PARTS, 0), 5 * PART + 7);
+  TRY(files_match(vector.bytes, 5 * PART + 7, 0));
+  TRY_EQ(calls.reads, 6 + 1);
+  TRY(ready(&file, 3, ERROR_CRC));
+  calls.at_once = PARTS * PART;
+  TRY_EQ(ovio_readv(&file, vector.parts, PARTS, 0), 2 * PART);
+  TRY_EQ(calls.reads, 3);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+static void note_reads(struct ovio_op *op, int64_t result) {
+  struct outcome *outcome = (struct outcome *)(void *)op;
+  (void)result;
+  outcome->native = (uint32_t)calls.reads;
+}
+
+/* Parts that end inside the call are counted one by one: others come between
+ * them. */
+static void test_others_have_their_turn(struct test *test) {
+  static struct outcome outcomes[2];
+  struct ovio_loop_options options = {.budget = 4};
+  struct ovio_file file;
+  struct ovio_loop *loop;
+  TRY(make(&file, sizeof vector.bytes, 0));
+  TRY_EQ(test_loop_create(test, &loop, &options), 0);
+  memset(vector.bytes, 0, sizeof vector.bytes);
+  vector_make(vector.bytes, PART, PARTS);
+  forget();
+  calls.at_once = sizeof vector.bytes;
+  memset(outcomes, 0, sizeof outcomes);
+  TRY_EQ(ovio_start_readv(loop, &outcomes[0].op, &file, vector.parts, PARTS, 0,
+                          outcome_done),
+         0);
+  TRY_EQ(ovio_post(loop, &outcomes[1].op, note_reads), 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(outcomes[0].result, PARTS * PART);
+  TRY(files_match(vector.bytes, PARTS * PART, 0));
+  /* It arrives in one turn and is delivered in the next. */
+  TRY(outcomes[1].native > 0 && outcomes[1].native <= 2 * (4 + 1));
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+/* What is refused beside others is tried alone, before it is halved. */
 static void test_refused_for_want_of_memory(struct test *test) {
   static char big[4 * 65536];
   struct ovio_file file;
@@ -188,7 +262,11 @@ static void test_refused_for_want_of_memory(struct test *test) {
   vector_make(big, 65536, 4);
   TRY_EQ(ovio_readv(&file, vector.parts, 4, 0), sizeof big);
   TRY(files_match(big, sizeof big, 0));
-  TRY_EQ(calls.reads, 4 + 6);
+  TRY_EQ(calls.reads, 2 + 1 + 2);
+  /* A part that is too small to be halved, likewise. */
+  TRY(ready(&file, 4, ERROR_NO_SYSTEM_RESOURCES));
+  TRY_EQ(ovio_readv(&file, vector.parts, PARTS, 0), PARTS * PART);
+  TRY(files_match(vector.bytes, PARTS * PART, 0));
   TRY_EQ(ovio_close(&file), 0);
 }
 
@@ -253,6 +331,54 @@ static void test_cancel_reaches_all(struct test *test) {
       (outcomes[1].result > 0 && outcomes[1].result <= 16 * PART));
   TRY_EQ(ovio_loop_destroy(loop), 0);
   TRY_EQ(ovio_close(&file), 0);
+}
+
+/* Wine's reads were done already when they were asked to end. */
+static bool is_some(int64_t result, int64_t error) {
+  return result == error || (result > 0 && result <= 16 * PART);
+}
+
+static void test_deadline_reaches_all(struct test *test) {
+  struct ovio_file file;
+  TRY(make(&file, sizeof vector.bytes, 0));
+  TRY(ready(&file, 0, 0));
+  calls.hold = 16;
+  TRY_EQ(ovio_deadline(20000000), 0);
+  int64_t result = ovio_readv(&file, vector.parts, PARTS, 0);
+  TRY_EQ(ovio_deadline(0), 0);
+  TRY(is_some(result, OVIO_ETIMEDOUT));
+  TRY_EQ(calls.cancels, 16);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+struct closer {
+  struct test *test;
+  struct ovio_file *file;
+  int64_t result;
+  bool over;
+};
+
+static void read_until_closed(void *argument) {
+  struct closer *self = argument;
+  self->result = ovio_readv(self->file, vector.parts, PARTS, 0);
+  self->over = true;
+}
+
+static void test_close_waits_for_all(struct test *test) {
+  struct ovio_file file;
+  struct ovio_group group;
+  struct closer closer = {.test = test, .file = &file};
+  TRY(make(&file, sizeof vector.bytes, 0));
+  TRY(ready(&file, 0, 0));
+  calls.hold = 16;
+  ovio_group_init(&group);
+  TRY_EQ(ovio_group_spawn(&group, test->loop, read_until_closed, &closer), 0);
+  while (calls.reads < 16)
+    ovio_yield();
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(calls.cancels, 16);
+  TRY_EQ(ovio_group_wait(&group), 0);
+  TRY(closer.over && is_some(closer.result, OVIO_ECANCELED));
 }
 
 static void write_vector(struct test *test, unsigned flags, int first) {
@@ -363,6 +489,30 @@ static void test_pages_across_the_end(struct test *test) {
   TRY_EQ(ovio_close(&file), 0);
 }
 
+/* A handle that is not unbuffered after all, a system that has no such call:
+ * then part by part. */
+static void test_pages_that_are_refused(struct test *test) {
+  static const DWORD errors[] = {ERROR_INVALID_PARAMETER, ERROR_NOT_SUPPORTED,
+                                 ERROR_INVALID_FUNCTION};
+  struct ovio_file file;
+  TRY(make_direct(&file));
+  for (size_t at = 0; at < 3; at++) {
+    memset(page_memory, 0, sizeof page_memory);
+    forget();
+    calls.no_pages = true;
+    calls.error = errors[at];
+    TRY_EQ(ovio_readv(&file, vector.parts, 10, 0), 10 * PAGE);
+    TRY(files_match(page_of(page_memory), 10 * PAGE, 0));
+    TRY(calls.scatters > 0);
+    TRY_EQ(calls.reads, 10);
+    files_fill(page_of(page_memory), 10 * PAGE, 0);
+    TRY_EQ(ovio_writev(&file, vector.parts, 10, 0), 10 * PAGE);
+    TRY(calls.gathers > 0);
+    TRY_EQ(calls.writes, 10);
+  }
+  TRY_EQ(ovio_close(&file), 0);
+}
+
 /* What is no whole page goes part by part; so does all on a plain thread. */
 static void test_what_is_no_page(struct test *test) {
   struct ovio_file file;
@@ -416,15 +566,20 @@ int main(void) {
   static const struct test_case cases[] = {
       TEST_LOOP(test_parts_go_side_by_side, WHY),
       TEST_LOOP(test_count_is_a_prefix, WHY),
+      TEST_LOOP(test_end_is_asked_for_once_more, WHY),
+      TEST_PLAIN(test_others_have_their_turn, "makes its own loop"),
       TEST_LOOP(test_refused_for_want_of_memory, WHY),
       TEST_LOOP(test_more_than_lanes, WHY),
       TEST_PLAIN(test_cancel_reaches_all, "makes its own loop"),
+      TEST_LOOP(test_deadline_reaches_all, WHY),
+      TEST_LOOP(test_close_waits_for_all, WHY),
       TEST_LOOP(test_writes_keep_their_order, WHY),
       TEST_LOOP(test_writes_whose_order_does_not_matter, WHY),
       TEST_LOOP(test_unordered_count_is_a_prefix, WHY),
       TEST_LOOP(test_pages_are_one_call, WHY),
       TEST_LOOP(test_pages_are_written_by_one_call, WHY),
       TEST_LOOP(test_pages_across_the_end, WHY),
+      TEST_LOOP(test_pages_that_are_refused, WHY),
       TEST(test_what_is_no_page),
       TEST_LOOP(test_more_than_lists, WHY),
   };

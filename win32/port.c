@@ -23,7 +23,8 @@
  * PAGES. Parts of whole pages go as one ReadFileScatter or WriteFileGather. Its
  * list of pages stays until the io is finished, in one of a few that are made
  * with the port. With none to be had only the first part goes: a short count,
- * after which common/ goes on.
+ * after which common/ goes on. So it does where the system refuses pages: the
+ * handle may be buffered after all, or the file system has no such call.
  *
  * The loop's thread owns all but the handle and `woken`. */
 #include "win32/side.h"
@@ -125,6 +126,12 @@ static void port__give_list(struct os_port *port, struct pending *pending) {
   pending->u.list = NULL;
   list->next = port->idle;
   port->idle = list;
+}
+
+static bool port__refuses_pages(const struct pending *pending, DWORD error) {
+  return pending->u.list &&
+         (error == ERROR_INVALID_PARAMETER || error == ERROR_NOT_SUPPORTED ||
+          error == ERROR_INVALID_FUNCTION);
 }
 
 /* ---- create, destroy ---- */
@@ -285,31 +292,47 @@ static void port__end_wait(struct pending *pending) {
   pending->port = NULL;
 }
 
-bool os_port_start(struct os_port *port, struct os_io *io) {
+/* The call itself: NO_ERROR, ERROR_IO_PENDING... Not pending, it is ours. */
+static DWORD port__submit(struct os_port *port, struct os_io *io, bool pages) {
   struct pending *pending = pending__of(io);
-  if (io->kind == OS_IO_READY)
-    return port__start_wait(port, io);
+  *pending = (struct pending){.cancelled = false};
+  port__set_offset(&pending->overlapped, io->transfer.offset);
+  if (pages && io->kind == OS_IO_TRANSFER)
+    pending->u.list = port__take_list(port, &io->transfer);
+  port__insert(port, io); /* before: afterwards it is the kernel's */
+  BOOL fine = port__call(io);
+  DWORD error = fine ? NO_ERROR : GetLastError();
+  if (error != ERROR_IO_PENDING)
+    port__remove(port, io);
+  return error;
+}
+
+static bool port__start(struct os_port *port, struct os_io *io, bool pages) {
+  struct pending *pending = pending__of(io);
   for (;;) {
-    *pending = (struct pending){.cancelled = false};
-    port__set_offset(&pending->overlapped, io->transfer.offset);
-    if (io->kind == OS_IO_TRANSFER)
-      pending->u.list = port__take_list(port, &io->transfer);
-    port__insert(port, io); /* before: afterwards it is the kernel's */
-    BOOL fine = port__call(io);
-    DWORD error = fine ? NO_ERROR : GetLastError();
+    DWORD error = port__submit(port, io, pages);
     if (error == ERROR_IO_PENDING)
       return true;
-    port__remove(port, io);
     if (io->kind == OS_IO_ACCEPT) {
       io->result = native_accept_outcome(error);
       return false;
     }
+    bool refused = port__refuses_pages(pending, error);
     port__give_list(port, pending);
     io->result = native_outcome(error, pending->overlapped.InternalHigh,
                                 io->transfer.write);
-    if (!fine || !native_is_empty_message(&io->transfer, 0, io->result))
+    if (refused)
+      pages = false;
+    else if (error != NO_ERROR ||
+             !native_is_empty_message(&io->transfer, 0, io->result))
       return false;
   }
+}
+
+bool os_port_start(struct os_port *port, struct os_io *io) {
+  if (io->kind == OS_IO_READY)
+    return port__start_wait(port, io);
+  return port__start(port, io, true);
 }
 
 /* Signalled in the meantime: its packet is in the port. */
@@ -335,6 +358,24 @@ bool os_port_cancel(struct os_port *port, struct os_io *io) {
 
 /* ---- wait ---- */
 
+/* What a transfer's packet says; true: it is finished. */
+static bool port__complete_transfer(struct os_port *port, struct os_io *io,
+                                    NTSTATUS status) {
+  struct pending *pending = pending__of(io);
+  bool refused =
+      status < 0 && port__refuses_pages(pending, RtlNtStatusToDosError(status));
+  port__give_list(port, pending);
+  ULONG_PTR moved = pending->overlapped.InternalHigh;
+  io->result = native_status_outcome(status, moved, io->transfer.write);
+  if (!refused && !native_is_empty_message(&io->transfer, status, io->result))
+    return true;
+  if (pending->cancelled) {
+    io->result = native_failure(ERROR_OPERATION_ABORTED);
+    return true;
+  }
+  return !port__start(port, io, !refused);
+}
+
 /* A packet with the address of an io of ours; true: it is finished. */
 static bool port__complete(struct os_port *port, struct os_io *io) {
   struct pending *pending = pending__of(io);
@@ -355,16 +396,7 @@ static bool port__complete(struct os_port *port, struct os_io *io) {
         native_accept_outcome(status < 0 ? RtlNtStatusToDosError(status) : 0);
     return true;
   }
-  port__give_list(port, pending);
-  ULONG_PTR moved = pending->overlapped.InternalHigh;
-  io->result = native_status_outcome(status, moved, io->transfer.write);
-  if (!native_is_empty_message(&io->transfer, status, io->result))
-    return true;
-  if (pending->cancelled) {
-    io->result = native_failure(ERROR_OPERATION_ABORTED);
-    return true;
-  }
-  return !os_port_start(port, io);
+  return port__complete_transfer(port, io, status);
 }
 
 static size_t port__dispatch(struct os_port *port,
