@@ -163,6 +163,12 @@ static void test_parts_go_side_by_side(struct test *test) {
   TRY_EQ(calls.reads, PARTS);
   TRY_EQ(calls.first, 16);
   TRY(files_match(vector.bytes, PARTS * PART, 0));
+  /* The lanes are given back. */
+  for (int round = 0; round < 8; round++) {
+    TRY(ready(&file, 0, 0));
+    TRY_EQ(ovio_readv(&file, vector.parts, PARTS, 0), PARTS * PART);
+    TRY_EQ(calls.first, 16);
+  }
   /* At the file's own position, too. */
   TRY(ready(&file, 0, 0));
   TRY_EQ(ovio_seek(&file, 100, SEEK_SET), 100);
@@ -437,6 +443,11 @@ static void test_pages_are_one_call(struct test *test) {
   TRY_EQ(calls.scatters, 1);
   TRY_EQ(calls.reads, 0);
   TRY(files_match(pages, 10 * PAGE, PAGE));
+  /* The lists are given back. */
+  for (int round = 0; round < 20; round++)
+    TRY_EQ(ovio_readv(&file, vector.parts, 10, PAGE), 10 * PAGE);
+  TRY_EQ(calls.scatters, 21);
+  TRY_EQ(calls.reads, 0);
   /* Backwards, several pages in a part, an empty part. */
   struct ovio_iovec odd[4] = {{pages + 8 * PAGE, 2 * PAGE},
                               {pages + 3, 0},

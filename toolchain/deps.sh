@@ -7,6 +7,7 @@
 #   deps.sh test    that, and everything the tests use (the default)
 #   deps.sh bench   what the benchmark needs: the first line, and the peers
 #   deps.sh fuzz    what toolchain/fuzz.sh needs
+#   deps.sh afl     what toolchain/afl.sh needs
 #   deps.sh analyse what toolchain/analyse.sh needs
 #
 # When nothing is missing it says nothing and needs neither root nor network.
@@ -17,6 +18,7 @@ test="$demo g++ clang libcmocka-dev pkg-config binutils valgrind clang-format
 g++-mingw-w64-x86-64 gcc-mingw-w64-i686 libuv1-dev"
 bench="$demo libuv1-dev fio gnuplot-nox valgrind strace"
 fuzz="$demo clang libcmocka-dev"
+afl="$demo clang afl++ libcmocka-dev"
 analyse="$demo clang clang-tidy cppcheck libcmocka-dev"
 
 # The sanitizers' runtime carries clang's version in its name.
@@ -64,8 +66,9 @@ case $subset in
   test) wanted=$test ;;
   bench) wanted=$bench ;;
   fuzz) wanted=$fuzz ;;
+  afl) wanted=$afl ;;
   analyse) wanted=$analyse ;;
-  *) echo "usage: deps.sh [demo|test|bench|fuzz|analyse]" >&2; exit 2 ;;
+  *) echo "usage: deps.sh [demo|test|bench|fuzz|afl|analyse]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

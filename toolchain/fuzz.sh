@@ -5,8 +5,9 @@
 # those of Linux and of common/ with clang's libFuzzer, address and undefined
 # behaviour sanitizers, those of Windows under Wine, without coverage.
 #
-#   fuzz.sh [SECONDS [TARGET...]]    60 for each; all targets
+#   fuzz.sh [-j N] [SECONDS [TARGET...]]    60 for each; all targets
 #
+# -j: so many at once; else one after the other.
 # A line for each target; the status says whether one has crashed. What was
 # found stays in build/fuzz-found: new/<target>, where the next run goes on, and
 # <target>-crash-*. A crash worth keeping goes to tests/fuzz/corpus/<target>,
@@ -18,29 +19,20 @@ set -eu
 
 cd "$(dirname "$0")/.."
 root=$(pwd -P)
-seconds=${1-60}
-[ $# -eq 0 ] || shift
-if [ $# -eq 0 ]; then
-  set -- tests/fuzz/fuzz_*.c
-fi
-
-sh toolchain/deps.sh fuzz
 found=$root/build/fuzz-found
-mkdir -p "$found/new"
-
-# Files are made by the thousand: in memory, if there is such a folder.
-TMPDIR=$(mktemp -d -p "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)")
-export TMPDIR
-trap 'rm -rf "$TMPDIR"' EXIT
-trap 'exit 1' HUP INT TERM
-
-ASAN_OPTIONS=detect_stack_use_after_return=0
-export ASAN_OPTIONS
 
 build() {
   cmake --preset "$1" >"$found/log-build" &&
     cmake --build --preset "$1" --target fuzz_targets >>"$found/log-build" ||
     { cat "$found/log-build"; exit 1; }
+}
+
+# The preset of the target of a source file, which goes to $target.
+preset_of() {
+  target=${1##*/fuzz_}
+  target=${target%.c}
+  preset=fuzz
+  case $target in win32_*) preset=mingw64 ;; esac
 }
 
 # libFuzzer's statistics, and the last line of its own that tells of coverage.
@@ -70,13 +62,46 @@ fuzz_in_wine() {
     tr -d '\n'
 }
 
-total=$# number=0 status=0 built=
+# fuzz.sh --one SECONDS TARGET, of fuzz.sh itself: built, one line.
+if [ "${1-}" = --one ]; then
+  seconds=$2 crashed=0
+  preset_of "$3"
+  line=$(
+    if [ $preset = fuzz ]; then fuzz_here; else fuzz_in_wine; fi
+    echo ", $crashed crash(es)"
+  )
+  echo "$target: $line"
+  case $line in *', 0 crash(es)') exit 0 ;; esac
+  tail -n 30 "$found/log-$target"
+  exit 1
+fi
+
+jobs=1
+if [ "${1-}" = -j ]; then
+  jobs=$2
+  shift 2
+fi
+seconds=${1-60}
+[ $# -eq 0 ] || shift
+if [ $# -eq 0 ]; then
+  set -- tests/fuzz/fuzz_*.c
+fi
+
+sh toolchain/deps.sh fuzz
+mkdir -p "$found/new"
+
+# Files are made by the thousand: in memory, if there is such a folder.
+TMPDIR=$(mktemp -d -p "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)")
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+trap 'exit 1' HUP INT TERM
+
+ASAN_OPTIONS=detect_stack_use_after_return=0
+export ASAN_OPTIONS
+
+built=
 for name in "$@"; do
-  number=$((number + 1))
-  target=${name##*/fuzz_}
-  target=${target%.c}
-  preset=fuzz
-  case $target in win32_*) preset=mingw64 ;; esac
+  preset_of "$name"
   case $built in
     *$preset*) ;;
     *)
@@ -85,13 +110,13 @@ for name in "$@"; do
       built="$built $preset"
       ;;
   esac
-  crashed=0
-  printf '[%d/%d] %s: ' "$number" "$total" "$target"
-  if [ $preset = fuzz ]; then fuzz_here; else fuzz_in_wine; fi
-  echo ", $crashed crash(es)"
-  if [ "$crashed" -ne 0 ]; then
-    tail -n 30 "$found/log-$target"
-    status=1
-  fi
 done
-exit $status
+case $built in
+  *mingw64*)
+    sh toolchain/wine.sh --running || trap \
+      'rm -rf "$TMPDIR"; sh toolchain/wine.sh --stop' EXIT
+    sh toolchain/wine.sh --start
+    ;;
+esac
+printf '%s\n' "$@" |
+  xargs -P "$jobs" -n 1 sh toolchain/fuzz.sh --one "$seconds"

@@ -90,7 +90,8 @@ unset OVIO_TEST_THREADS OVIO_TEST_ENGINES
 
 step analyse sh toolchain/analyse.sh
 step coverage sh toolchain/coverage.sh
-step fuzz sh toolchain/fuzz.sh "$(part 60)"
+step fuzz sh toolchain/fuzz.sh -j 2 "$(part 600)"
+step afl sh toolchain/afl.sh "$(part 600)"
 step soak-linux native linux test_soak
 step soak-wine windows test_soak
 

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 #
 # Installs what is missing, builds every preset and runs all tests: natively,
-# under the sanitizers, under Wine.
+# under the sanitizers, under Wine; then each fuzz target for a minute.
 #
-#   test.sh [PRESET...]
+#   test.sh [PRESET...]       `fuzz`: the fuzz targets
 #   test.sh --long            then toolchain/long.sh, too: hours
+#
+# OVIO_TEST_FUZZ=SECONDS: so long for each target; 0: not at all.
 #
 # The last line is "N passed, N failed, N skipped": cmocka's test cases, and
 # one for each other check. The status says whether anything failed.
@@ -18,7 +20,7 @@ if [ "${1-}" = --long ]; then
   shift
 fi
 if [ $# -eq 0 ]; then
-  set -- linux linux-clang linux-asan linux-tsan linux-portable mingw64 mingw32
+  set -- linux linux-clang linux-asan linux-tsan linux-portable mingw64 mingw32 fuzz
 fi
 
 sh toolchain/deps.sh test
@@ -96,9 +98,30 @@ tally() {
   } >>build/test-summary
 }
 
+# Each target counts as one check.
+test_fuzz() {
+  seconds=${OVIO_TEST_FUZZ-60}
+  if [ "$seconds" -eq 0 ]; then
+    skipped=$((skipped + 1))
+    say "left out: OVIO_TEST_FUZZ is 0"
+    echo "  fuzz: SKIP: OVIO_TEST_FUZZ is 0" >>build/test-summary
+    return
+  fi
+  say "$seconds s for each target"
+  sh toolchain/fuzz.sh -j "$(nproc)" "$seconds" 2>&1 | tee build/log-fuzz
+  p=$(grep -c ', 0 crash(es)$' build/log-fuzz || true)
+  wanted=$(ls tests/fuzz/fuzz_*.c | wc -l)
+  passed=$((passed + p)) failed=$((failed + wanted - p))
+  say "$p of $wanted targets without a crash"
+  echo "  fuzz: $p passed, $((wanted - p)) failed" >>build/test-summary
+}
+
 for preset in "$@"; do
   number=$((number + 1))
-  test_preset
+  case $preset in
+    fuzz) test_fuzz ;;
+    *) test_preset ;;
+  esac
 done
 
 echo

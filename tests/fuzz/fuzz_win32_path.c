@@ -4,6 +4,8 @@
  * folder's own path is played by the input's first byte. */
 #include "wide.h"
 
+#include "common/path.h"
+
 enum { UNITS_MAX = 32767, GUARD = 0x5a };
 
 /* ---- text ---- */
@@ -109,8 +111,10 @@ static void join(const char *text) {
   bool anchored = os_path_is_absolute(text);
   struct os_result result = native_path(&path, (HANDLE)&folder, text);
   if (result.value < 0) {
+    /* The last one: there is a file or device of that name. */
     FUZZ_CHECK(result.value == OVIO_EINVAL ||
-               result.value == OVIO_ENAMETOOLONG);
+               result.value == OVIO_ENAMETOOLONG ||
+               (path_means_directory(text) && result.value == OVIO_ENOTDIR));
     return;
   }
   if (!anchored) {
