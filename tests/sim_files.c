@@ -426,15 +426,12 @@ static void files__check(void) {
   }
 }
 
-int main(int argc, char **argv) {
-  static const struct sim sim = {
-      .name = "sim_files",
-      .steps = 500,
-      .begin = files__begin,
-      .step = files__step,
-      .finish = files__finish,
-      .is_over = files__is_over,
-      .check = files__check,
-  };
-  return sim_main(argc, argv, &sim);
-}
+const struct sim sim_files = {
+    .name = "sim_files",
+    .steps = 500,
+    .begin = files__begin,
+    .step = files__step,
+    .finish = files__finish,
+    .is_over = files__is_over,
+    .check = files__check,
+};

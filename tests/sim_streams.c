@@ -307,15 +307,12 @@ static void streams__check(void) {
   }
 }
 
-int main(int argc, char **argv) {
-  static const struct sim sim = {
-      .name = "sim_streams",
-      .steps = 500,
-      .begin = streams__begin,
-      .step = streams__step,
-      .finish = streams__finish,
-      .is_over = streams__is_over,
-      .check = streams__check,
-  };
-  return sim_main(argc, argv, &sim);
-}
+const struct sim sim_streams = {
+    .name = "sim_streams",
+    .steps = 500,
+    .begin = streams__begin,
+    .step = streams__step,
+    .finish = streams__finish,
+    .is_over = streams__is_over,
+    .check = streams__check,
+};

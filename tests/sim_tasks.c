@@ -369,16 +369,13 @@ static void tasks__check(void) {
   CHECK(tasks__read <= tasks__written);
 }
 
-int main(int argc, char **argv) {
-  static const struct sim sim = {
-      .name = "sim_tasks",
-      .steps = 500,
-      .begin = tasks__begin,
-      .step = tasks__step,
-      .block = tasks__block,
-      .finish = tasks__finish,
-      .is_over = tasks__is_over,
-      .check = tasks__check,
-  };
-  return sim_main(argc, argv, &sim);
-}
+const struct sim sim_tasks = {
+    .name = "sim_tasks",
+    .steps = 500,
+    .begin = tasks__begin,
+    .step = tasks__step,
+    .block = tasks__block,
+    .finish = tasks__finish,
+    .is_over = tasks__is_over,
+    .check = tasks__check,
+};

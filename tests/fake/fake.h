@@ -52,6 +52,10 @@ bool fake_chance(unsigned percent);
 
 /* A generator of its own: the next number of *state. */
 uint64_t fake_next(uint64_t *state);
+/* The same, but bytes of an input instead, as long as there are any: each is
+ * one decision of the system or the program. */
+uint64_t fake_draw(uint64_t *state);
+void fake_feed(const uint8_t *input, size_t length);
 
 struct fake_handle *fake_handle_of(const struct os_file *file);
 struct fake_disk *fake_disk_of(unsigned number);

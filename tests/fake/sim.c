@@ -50,7 +50,7 @@ static bool sim__shrinking;
 /* ---- what a world asks for ---- */
 
 uint64_t sim_below(uint64_t limit) {
-  return fake_next(&sim__state) % limit;
+  return fake_draw(&sim__state) % limit;
 }
 
 bool sim_chance(unsigned percent) {
@@ -235,6 +235,15 @@ static void sim__episode(const struct sim *sim, const struct plan *plan) {
   sim__run_all();
   CHECK(fake_is_empty());
   CHECK(memory_alive == 0);
+}
+
+void sim_play(const struct sim *sim, unsigned steps, const uint8_t *input,
+              size_t length) {
+  static struct plan plan;
+  plan.steps = steps;
+  fake_feed(input, length);
+  sim__episode(sim, &plan);
+  fake_feed(NULL, 0);
 }
 
 /* ---- in children ---- */

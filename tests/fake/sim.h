@@ -26,6 +26,15 @@ struct sim {
  * `sim_x SEED [STEPS]`: the episode of that seed. */
 int sim_main(int argc, char **argv, const struct sim *sim);
 
+/* An episode whose decisions the input makes; those behind its end, a seed. */
+void sim_play(const struct sim *sim, unsigned steps, const uint8_t *input,
+              size_t length);
+
+/* The worlds, sim_*.c. */
+extern const struct sim sim_files;
+extern const struct sim sim_streams;
+extern const struct sim sim_tasks;
+
 extern struct ovio_loop *sim_loop;
 extern unsigned sim_threads; /* of the loop */
 

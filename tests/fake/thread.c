@@ -45,8 +45,23 @@ uint64_t fake_next(uint64_t *state) {
   return bits ^ (bits >> 31);
 }
 
+static const uint8_t *thread__input;
+static size_t thread__input_left;
+
+void fake_feed(const uint8_t *input, size_t length) {
+  thread__input = input;
+  thread__input_left = length;
+}
+
+uint64_t fake_draw(uint64_t *state) {
+  if (thread__input_left == 0)
+    return fake_next(state);
+  thread__input_left--;
+  return *thread__input++ * UINT64_C(0x0101010101010101);
+}
+
 uint64_t fake_random(void) {
-  return fake_next(&thread__random);
+  return fake_draw(&thread__random);
 }
 
 bool fake_chance(unsigned percent) {
