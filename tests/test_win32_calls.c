@@ -13,6 +13,7 @@ static struct {
   atomic_int posts;
   atomic_int binds;  /* associations and modes */
   atomic_int others; /* waits and events */
+  atomic_int questions;
 } calls;
 
 static NTSTATUS WINAPI counted_NtReadFile(HANDLE file, HANDLE event,
@@ -71,8 +72,36 @@ static DWORD WINAPI counted_WaitForSingleObject(HANDLE handle,
   return real.WaitForSingleObject(handle, timeout_ms);
 }
 
+static BOOL WINAPI counted_GetFileInformationByHandleEx(
+    HANDLE file, FILE_INFO_BY_HANDLE_CLASS kind, LPVOID out, DWORD length) {
+  calls.questions++;
+  return real.GetFileInformationByHandleEx(file, kind, out, length);
+}
+
+static BOOL WINAPI counted_SetFilePointerEx(HANDLE file, LARGE_INTEGER to,
+                                            PLARGE_INTEGER at, DWORD whence) {
+  calls.questions++;
+  return real.SetFilePointerEx(file, to, at, whence);
+}
+
+static NTSTATUS WINAPI
+counted_NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK block, PVOID out,
+                               ULONG length, FILE_INFORMATION_CLASS kind) {
+  calls.questions++;
+  return real.NtQueryInformationFile(file, block, out, length, kind);
+}
+
+static DWORD WINAPI counted_GetFileType(HANDLE file) {
+  calls.questions++;
+  return real.GetFileType(file);
+}
+
 static void install(void) {
   real = native;
+  native.GetFileInformationByHandleEx = counted_GetFileInformationByHandleEx;
+  native.SetFilePointerEx = counted_SetFilePointerEx;
+  native.NtQueryInformationFile = counted_NtQueryInformationFile;
+  native.GetFileType = counted_GetFileType;
   native.NtReadFile = counted_NtReadFile;
   native.ReadFile = counted_ReadFile;
   native.GetQueuedCompletionStatusEx = counted_GetQueuedCompletionStatusEx;
@@ -91,6 +120,7 @@ static void forget(void) {
   calls.posts = 0;
   calls.binds = 0;
   calls.others = 0;
+  calls.questions = 0;
 }
 
 enum { BLOCK = 4096, DEPTH = 32, READS = 3200 };
@@ -137,6 +167,21 @@ static void test_plain_read_is_one_call(struct test *test) {
 
 static void test_plain_read_of_an_overlapped_handle(struct test *test) {
   plain_reads(test, 0, "plain thread, overlapped handle");
+}
+
+/* What kind of file, and its attributes: no more. */
+static void test_open_asks_two_questions(struct test *test) {
+  for (int at = 0; at < 2; at++) {
+    struct ovio_file file;
+    TRY(make_file(&file, at ? OVIO_BLOCKING : 0));
+    TRY_EQ(ovio_close(&file), 0);
+    forget();
+    TRY_EQ(ovio_open(&file, test_path("calls"),
+                     OVIO_READ | (at ? OVIO_BLOCKING : 0), 0),
+           0);
+    TRY_EQ(ovio_close(&file), 0);
+    TRY_EQ(calls.questions, 2);
+  }
 }
 
 static struct {
@@ -186,6 +231,7 @@ int main(void) {
   static const struct test_case cases[] = {
       TEST_PLAIN(test_plain_read_is_one_call, "of a plain thread"),
       TEST_PLAIN(test_plain_read_of_an_overlapped_handle, "of a plain thread"),
+      TEST_PLAIN(test_open_asks_two_questions, "of a plain thread"),
       TEST_PLAIN(test_callbacks_at_depth_32, "makes its own loops"),
   };
   install();

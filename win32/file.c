@@ -240,29 +240,33 @@ static unsigned file__pipe_traits(HANDLE handle, bool overlapped) {
   return OS_TRAIT_NAMED_PIPE | bound;
 }
 
-static struct os_result file__learn_disk(struct os_file *file, HANDLE handle,
-                                         bool overlapped, unsigned flags) {
+/* If it is what the flags say. */
+static void file__note_disk(struct os_file *file, HANDLE handle,
+                            bool overlapped, unsigned flags) {
+  file->kind = flags & OVIO_DIRECTORY ? OS_KIND_DIRECTORY : OS_KIND_DISK;
+  file->alignment = flags & OVIO_DIRECT ? file__alignment(handle) : 1;
+  if (overlapped)
+    file->traits |= OS_TRAIT_PORTABLE;
+}
+
+/* Is it? And where does it stand? Whoever has just opened it knows. */
+static struct os_result file__ask_disk(struct os_file *file, HANDLE handle) {
   FILE_ATTRIBUTE_TAG_INFO tag;
   LARGE_INTEGER zero = {.QuadPart = 0};
   LARGE_INTEGER here;
-  file->kind = OS_KIND_DISK;
-  file->alignment = flags & OVIO_DIRECT ? file__alignment(handle) : 1;
+  bool wanted = file->kind == OS_KIND_DIRECTORY;
   /* A handle that may only write does not tell: then it is no directory. */
-  if (!file__ask_attributes(handle, &tag) && (flags & OVIO_DIRECTORY))
+  if (!file__ask_attributes(handle, &tag) && wanted)
     return native_last_failure();
-  if (tag.FileAttributes & FILE_ATTRIBUTE_DIRECTORY)
-    file->kind = OS_KIND_DIRECTORY;
-  if ((file->kind == OS_KIND_DIRECTORY) != ((flags & OVIO_DIRECTORY) != 0))
-    return (struct os_result){
-        flags & OVIO_DIRECTORY ? OVIO_ENOTDIR : OVIO_EISDIR, 0};
-  if (overlapped) {
-    file->traits |= OS_TRAIT_PORTABLE;
-  } else if (file->kind == OS_KIND_DISK) {
-    if (!native.SetFilePointerEx(handle, zero, &here, FILE_CURRENT))
-      return native_last_failure();
-    file->position = here.QuadPart;
-    file->traits |= OS_TRAIT_WRITE_BACK;
-  }
+  bool directory = (tag.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  if (directory != wanted)
+    return (struct os_result){wanted ? OVIO_ENOTDIR : OVIO_EISDIR, 0};
+  if (directory || (file->traits & OS_TRAIT_OVERLAPPED))
+    return (struct os_result){0, 0};
+  if (!native.SetFilePointerEx(handle, zero, &here, FILE_CURRENT))
+    return native_last_failure();
+  file->position = here.QuadPart;
+  file->traits |= OS_TRAIT_WRITE_BACK;
   return (struct os_result){0, 0};
 }
 
@@ -274,8 +278,8 @@ static struct os_result file__learn(struct os_file *file, HANDLE handle,
   if (overlapped)
     file->traits |= OS_TRAIT_OVERLAPPED;
   if (type == FILE_TYPE_DISK)
-    return file__learn_disk(file, handle, overlapped, flags);
-  if (flags & OVIO_DIRECTORY)
+    file__note_disk(file, handle, overlapped, flags);
+  else if (flags & OVIO_DIRECTORY)
     return (struct os_result){OVIO_ENOTDIR, 0};
   if (type == FILE_TYPE_PIPE)
     file->traits |= file__pipe_traits(handle, overlapped);
@@ -297,10 +301,7 @@ static struct os_result file__prepare(struct os_file *file, HANDLE handle,
     return result;
   bool overlapped = type == FILE_TYPE_CHAR ? file__is_overlapped(handle)
                                            : !(flags & OVIO_BLOCKING);
-  result = file__learn(file, handle, type, overlapped, flags);
-  file->traits &= ~(unsigned)OS_TRAIT_WRITE_BACK;
-  file->position = 0;
-  return result;
+  return file__learn(file, handle, type, overlapped, flags);
 }
 
 struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
@@ -356,7 +357,10 @@ struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
   if (result.value < 0)
     return result;
   bool overlapped = !file__is_standard(handle) && file__is_overlapped(handle);
-  return file__learn(file, handle, type, overlapped, flags);
+  result = file__learn(file, handle, type, overlapped, flags);
+  if (result.value < 0 || type != FILE_TYPE_DISK)
+    return result;
+  return file__ask_disk(file, handle);
 }
 
 /* ---- release and close ---- */
