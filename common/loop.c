@@ -18,9 +18,10 @@
  * port, wakes one of them; who, woken, does the same.
  *
  * SLEEP. A thread that pushes wakes the port only if the loop sleeps, and only
- * the first of a burst does: it takes `sleeping` from true to false. The loop
- * sets it before it looks at the inbox for the last time; whoever pushes,
- * pushes first and looks at `sleeping` then. One of the two sees the other.
+ * the first of a burst does: it sets `sleep` back to LOOP_AWAKE. The loop sets
+ * it before it looks at the inbox for the last time; whoever pushes, pushes
+ * first and looks at `sleep` then. One of the two sees the other. A loop that
+ * dozes wakes by itself after BRIEF_NS: see worker.c.
  *
  * END. `pending` counts tasks and ops with a callback, from before the push
  * that tells the loop of them until they are delivered. The run ends when it,
@@ -247,7 +248,7 @@ const char *ovio_loop_engine(const struct ovio_loop *loop) {
 /* ---- messages from anywhere ---- */
 
 static void loop__wake(struct loop *loop) {
-  if (atomic_exchange(&loop->sleeping, false))
+  if (atomic_exchange(&loop->sleep, LOOP_AWAKE) != LOOP_AWAKE)
     os_port_wake(loop->port);
 }
 
@@ -260,6 +261,14 @@ void loop_push(struct loop *loop, struct node *node) {
   atomic_fetch_add(&loop->pushers, 1);
   inbox_push(&loop->inbox, node);
   loop__wake(loop);
+  atomic_fetch_sub(&loop->pushers, 1);
+}
+
+void loop_push_from_worker(struct loop *loop, struct node *node, bool wakes) {
+  atomic_fetch_add(&loop->pushers, 1);
+  inbox_push(&loop->inbox, node);
+  if (wakes || atomic_load(&loop->sleep) == LOOP_ASLEEP)
+    loop__wake(loop);
   atomic_fetch_sub(&loop->pushers, 1);
 }
 
@@ -312,10 +321,16 @@ void loop_take_baton(struct loop *loop) {
 /* Is there something that the one at the port does not know of? */
 static bool loop__has_news(const struct loop *loop) {
   return loop__has_ready(loop) ||
+         (loop->dozes && atomic_load(&loop->sleep) == LOOP_ASLEEP) ||
          (loop->timers.first && loop->timers.first->due_ns < loop->due_ns);
 }
 
+static inline void loop__hand_over(struct loop *loop) {
+  loop->dozes = workers_are_watched(&loop->workers) && op_hand_over(loop);
+}
+
 void loop_give_baton(struct loop *loop) {
+  loop__hand_over(loop);
   if (loop->baton.idle > 0 && (loop__has_ready(loop) || !loop->led))
     baton_call_idle(&loop->baton);
   else if (loop->led && loop__has_news(loop))
@@ -398,6 +413,11 @@ static int64_t loop__timeout(struct loop *loop) {
   return left > 0 ? left : 0;
 }
 
+/* While there are brief jobs. */
+static int64_t loop__doze(int64_t timeout_ns) {
+  return timeout_ns < 0 || timeout_ns > BRIEF_NS ? BRIEF_NS : timeout_ns;
+}
+
 /* Asks the port. With a timeout: as the one who waits for all. */
 static int loop__ask_port(struct loop *loop, int64_t timeout_ns) {
   struct os_io *done[PORT_BATCH];
@@ -409,7 +429,7 @@ static int loop__ask_port(struct loop *loop, int64_t timeout_ns) {
   int error = os_port_wait(loop->port, timeout_ns, done, PORT_BATCH, &count,
                            leads ? &pause : NULL);
   loop->led = false;
-  atomic_store(&loop->sleeping, false);
+  atomic_store(&loop->sleep, LOOP_AWAKE);
   for (size_t at = 0; at < count; at++)
     op_on_port(done[at]);
   return error;
@@ -423,7 +443,7 @@ static int loop__wait(struct loop *loop) {
     return 0;
   }
   if (timeout_ns != 0) {
-    atomic_store(&loop->sleeping, true);
+    atomic_store(&loop->sleep, loop->dozes ? LOOP_DOZING : LOOP_ASLEEP);
     bool idle = atomic_load(&loop->pending) == 0 && !atomic_load(&loop->holds);
     if ((idle && loop->callbacks == 0) || !inbox_is_empty(&loop->inbox) ||
         atomic_load(&loop->stopping))
@@ -431,7 +451,8 @@ static int loop__wait(struct loop *loop) {
   } else if (loop->in_port == 0) {
     return 0;
   }
-  return loop__ask_port(loop, timeout_ns);
+  return loop__ask_port(loop,
+                        loop->dozes ? loop__doze(timeout_ns) : timeout_ns);
 }
 
 /* All threads of the run are to return. */
@@ -463,6 +484,7 @@ static void loop__turns(struct loop *loop) {
     guard_check_loop(loop);
     if (loop->timers.first)
       timers_fire(&loop->timers, os_clock_ns());
+    loop__hand_over(loop);
     if (loop__is_over(loop))
       break;
     if (loop__has_ready(loop) && loop->in_port == 0)

@@ -16,6 +16,9 @@ struct task_pool {
   atomic_uint count; /* to be looked at without the lock */
 };
 
+/* DOZING: soon to awake by itself; who has little to tell lets it. */
+enum loop_sleep { LOOP_AWAKE, LOOP_DOZING, LOOP_ASLEEP };
+
 struct loop {
   uint64_t number;  /* never used twice in a process; from 1 */
   uint64_t process; /* whose it is: os_process_number() */
@@ -36,6 +39,7 @@ struct loop {
   unsigned callbacks;     /* under way */
   bool led;               /* a thread waits at the port... */
   int64_t due_ns;         /* ...until then */
+  bool dozes;             /* workers may have news without a wake-up */
 
   unsigned threads;
   struct baton baton; /* with one thread: not used */
@@ -45,7 +49,7 @@ struct loop {
   atomic_long pending; /* ops with a callback, and tasks */
   atomic_long holds;
   atomic_uint pushers; /* threads inside loop_push(); destroy waits for them */
-  atomic_bool sleeping;
+  atomic_uint sleep;   /* enum loop_sleep */
   atomic_bool running;
   atomic_bool stopping;
   atomic_bool cancel_asked; /* cancel_link is in the inbox */
@@ -94,6 +98,8 @@ int64_t runner_answer(int64_t value, uint32_t native);
 
 /* Has the loop run a node; any thread. */
 void loop_push(struct loop *loop, struct node *node);
+/* The same from a worker. Not `wakes`: a loop that dozes is left alone. */
+void loop_push_from_worker(struct loop *loop, struct node *node, bool wakes);
 bool loop_is_current(const struct loop *loop);
 
 /* The loop with that number, kept alive until loop_unpin(); or NULL. */

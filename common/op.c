@@ -470,9 +470,9 @@ static void op__on_worker(struct node *node) {
   op__end_call(op);
 }
 
-void op_from_worker(struct op *op) {
+void op_from_worker(struct op *op, bool wakes) {
   op->link.run = op__on_worker;
-  loop_push(op->loop, &op->link);
+  loop_push_from_worker(op->loop, &op->link, wakes);
 }
 
 static void op__run_here(struct op *op) {
@@ -482,13 +482,21 @@ static void op__run_here(struct op *op) {
 
 static void op__submit(struct op *op) {
   op->phase = OP_WORKER;
-  int error = workers_submit(&op->loop->workers, op);
-  if (!error)
-    return;
-  if (op_is_stubborn(op))
-    op__run_here(op); /* rather block than lose the handle */
-  else
-    op_finish(op, error);
+  workers_submit(&op->loop->workers, op);
+}
+
+bool op_hand_over(struct loop *loop) {
+  struct queue refused = {NULL, NULL};
+  bool dozes = workers_hand_over(&loop->workers, &refused);
+  struct node *node;
+  while ((node = queue_pop(&refused))) {
+    struct op *op = CONTAINER_OF(node, struct op, link);
+    if (op_is_stubborn(op))
+      op__run_here(op); /* rather block than lose the handle */
+    else
+      op_finish(op, op->result);
+  }
+  return dozes;
 }
 
 static void op__interrupt_again(struct timer *timer);

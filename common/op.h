@@ -194,7 +194,9 @@ void op_on_port(struct os_io *io);
 int op_ask_cancel(struct op *op);
 /* Its turn has come. Under the file's lock. */
 void op_grant(struct op *op);
-/* Its worker is through with it. */
-void op_from_worker(struct op *op);
+/* Its worker is through with it. `wakes`: also a loop that only dozes. */
+void op_from_worker(struct op *op, bool wakes);
+/* What was submitted to workers goes there. true: the loop may only doze. */
+bool op_hand_over(struct loop *loop);
 
 #endif

@@ -5,16 +5,28 @@
  * their way back, up to a bound, and stays until the loop is destroyed: one
  * blocked read from a terminal or a dead network share stops nothing else.
  *
- * Buffered writes are brief, and those to one file wait for each other in the
- * kernel: a few threads do them all, however many there are. Threads that have
- * a job which may last are not counted among these few.
+ * HAND-OVER. What the loop submits during a turn goes over at its end, under
+ * one lock, and wakes no more threads than it takes.
+ *
+ * BRIEF JOBS are buffered writes. They cost less than a wake-up, and those to
+ * one file wait for each other in the kernel. So one thread does them all, one
+ * after the other (two, if they are for several files), and does not wake the
+ * loop for each, but once when none is left or a chunk is done. Nobody depends
+ * on how long that takes: a loop that has brief jobs out dozes, for BRIEF_NS at
+ * most, then takes what is there, and has each further one wake it. If no job
+ * was begun meanwhile, another thread joins, and another.
+ *
+ * Hands are counted: one for each queued job, and one for each thread that was
+ * called to the brief ones (`assigned`). Who comes takes what there is, whoever
+ * was meant. Where threads are fewer than queued jobs, brief jobs are queued
+ * like all others, lest they go on for ever before these.
  *
  * A job which no thread is free for, and none can be made, waits for one, if
  * one will be free: not all have, or will have, a job that only others can end,
  * as a read of a pipe, which this job may be needed for. Else it is refused;
  * and so is a close always, which must not depend on what others read.
  *
- * A cancel either finds the op in the queue and takes it out, or interrupts the
+ * A cancel either finds the op in a queue and takes it out, or interrupts the
  * thread that has it. Both happen under the lock, under which a thread also
  * takes its next job; so an interruption never hits another op than the one it
  * was meant for. What it sets is reset before each job. */
@@ -32,7 +44,8 @@ struct worker {
   struct op *op; /* what it does, or did last; only to be compared */
 };
 
-enum { BRIEF_MAX = 4 };
+/* So many jobs, or bytes, are done before the loop is woken. */
+enum { CHUNK_JOBS = 32, CHUNK_BYTES = 256 * 1024 };
 
 static bool op__is_brief(const struct op *op) {
   return op->code == OP_TRANSFER && op->u.transfer.write &&
@@ -68,43 +81,98 @@ void workers_destroy(struct workers *workers) {
   os_lock_destroy(&workers->lock);
 }
 
-/* Waits for a job; NULL: it is time to end. Under the lock. */
-static struct op *worker__take(struct worker *worker) {
-  struct workers *workers = worker->workers;
-  while (!workers->jobs.head && !workers->ending) {
+/* ---- a thread, under the lock but while it works ---- */
+
+/* Are there brief jobs that want one more? */
+static bool workers__want_briefer(const struct workers *workers) {
+  return workers->brief.head &&
+         (workers->assigned > 0 || workers->briefers == 0);
+}
+
+/* false: it is time to end. */
+static bool worker__await(struct workers *workers) {
+  while (!workers->jobs.head && !workers__want_briefer(workers)) {
+    if (workers->ending)
+      return false;
     workers->idle++;
     os_cond_wait(&workers->work, &workers->lock);
     workers->idle--;
+    workers->woken -= workers->woken > 0;
   }
-  struct node *node = queue_pop(&workers->jobs);
+  return true;
+}
+
+static struct op *worker__take(struct worker *worker, struct queue *queue) {
+  struct node *node = queue_pop(queue);
   if (!node)
     return NULL;
-  workers->queued--;
+  atomic_fetch_add(&worker->workers->taken, 1);
   worker->op = CONTAINER_OF(node, struct op, link);
   os_waiter_reset(&worker->waiter);
   return worker->op;
+}
+
+static void worker__do_job(struct worker *worker) {
+  struct workers *workers = worker->workers;
+  struct op *op = worker__take(worker, &workers->jobs);
+  workers->queued--;
+  os_lock_release(&workers->lock);
+  bool waits = op__waits(op);
+  op_execute(op, &worker->waiter);
+  /* Counted before the loop hears of it, which may have the next job. */
+  atomic_fetch_add(&workers->returning, 1);
+  op_from_worker(op, true);
+  os_lock_acquire(&workers->lock);
+  atomic_fetch_sub(&workers->returning, 1);
+  workers->waiting -= waits;
+}
+
+/* Nobody is called to what is not there. */
+static void workers__after_brief(struct workers *workers) {
+  if (!workers->brief.head) {
+    workers->assigned = 0;
+    workers->mixed = false;
+  }
+}
+
+static void worker__do_brief(struct worker *worker) {
+  struct workers *workers = worker->workers;
+  unsigned jobs = 0;
+  int64_t bytes = 0;
+  struct op *op;
+  workers->briefers++;
+  workers->assigned -= workers->assigned > 0;
+  while ((op = worker__take(worker, &workers->brief))) {
+    workers__after_brief(workers);
+    bool last = !workers->brief.head;
+    os_lock_release(&workers->lock);
+    op_execute(op, &worker->waiter);
+    bytes += op->u.transfer.moved;
+    bool wakes = last || ++jobs == CHUNK_JOBS || bytes >= CHUNK_BYTES;
+    if (wakes)
+      bytes = jobs = 0;
+    atomic_fetch_sub(&workers->brief_out, 1);
+    op_from_worker(op, wakes);
+    os_lock_acquire(&workers->lock);
+  }
+  workers->briefers--;
 }
 
 static void worker__main(void *argument) {
   struct worker *worker = argument;
   struct workers *workers = worker->workers;
   os_lock_acquire(&workers->lock); /* workers__grow() is through */
-  struct op *op;
-  while ((op = worker__take(worker))) {
-    os_lock_release(&workers->lock);
-    bool brief = op__is_brief(op);
-    bool waits = op__waits(op);
-    op_execute(op, &worker->waiter);
-    /* Counted before the loop hears of it, which may have the next job. */
-    atomic_fetch_add(&workers->returning, 1);
-    op_from_worker(op);
-    os_lock_acquire(&workers->lock);
-    atomic_fetch_sub(&workers->returning, 1);
-    workers->lasting -= !brief;
-    workers->waiting -= waits;
+  atomic_fetch_sub(&workers->returning, 1);
+  while (worker__await(workers)) {
+    if (workers__want_briefer(workers))
+      worker__do_brief(worker);
+    else
+      worker__do_job(worker);
   }
   os_lock_release(&workers->lock);
 }
+
+/* ---- handing over, under the lock ---- */
 
 static int worker__start(struct worker *worker) {
   int error = os_waiter_init(&worker->waiter);
@@ -118,12 +186,8 @@ static int worker__start(struct worker *worker) {
   return error;
 }
 
-/* Under the lock. */
-static int workers__grow(struct workers *workers, bool brief) {
-  unsigned max = brief && workers->max > workers->lasting + BRIEF_MAX
-                     ? workers->lasting + BRIEF_MAX
-                     : workers->max;
-  if (workers->count >= max)
+static int workers__grow(struct workers *workers) {
+  if (workers->count >= workers->max)
     return OVIO_EBUSY;
   struct worker *worker = memory_allocate(sizeof *worker);
   if (!worker)
@@ -137,7 +201,27 @@ static int workers__grow(struct workers *workers, bool brief) {
   worker->next = workers->all;
   workers->all = worker;
   workers->count++;
+  atomic_fetch_add(&workers->returning, 1);
   return 0;
+}
+
+/* Hands that are free, or will be in a moment. */
+static unsigned workers__coming(struct workers *workers) {
+  return workers->idle + atomic_load(&workers->returning);
+}
+
+/* For one more than now. */
+static int workers__provide(struct workers *workers) {
+  if (workers->queued + workers->assigned < workers__coming(workers))
+    return 0;
+  return workers__grow(workers);
+}
+
+/* For brief jobs. */
+static int workers__assign(struct workers *workers) {
+  int error = workers__provide(workers);
+  workers->assigned += !error;
+  return error;
 }
 
 /* `error` is why there is no new thread: OVIO_EBUSY, as many as are allowed. */
@@ -148,42 +232,118 @@ static bool workers__will_be_free(const struct workers *workers,
   return workers->count > (error == OVIO_EBUSY ? 0 : workers->waiting);
 }
 
-int workers_submit(struct workers *workers, struct op *op) {
-  int error = 0;
-  os_lock_acquire(&workers->lock);
-  unsigned coming = workers->idle + atomic_load(&workers->returning);
-  if (workers->queued + 1 > coming) {
-    error = workers__grow(workers, op__is_brief(op));
-    coming += !error;
-  }
-  bool free = workers->queued + 1 <= coming;
-  if (free || workers__will_be_free(workers, op, error)) {
-    error = 0;
-    queue_push(&workers->jobs, &op->link);
-    workers->queued++;
-    workers->lasting += !op__is_brief(op);
-    workers->waiting += op__waits(op);
-    if (workers->idle > 0)
-      os_cond_signal(&workers->work);
-  } else if (!error) {
-    error = OVIO_EBUSY; /* others wait for the new thread, too */
-  }
+static int workers__queue_brief(struct workers *workers, struct op *op) {
+  bool mixed =
+      workers->mixed || (workers->brief.head && workers->last != op->file);
+  unsigned there = workers->briefers + workers->assigned;
+  int error = there < 1u + mixed ? workers__assign(workers) : 0;
+  if (error && there == 0 && !workers__will_be_free(workers, op, error))
+    return error;
+  workers->mixed = mixed;
+  workers->last = op->file;
+  atomic_fetch_add(&workers->brief_out, 1);
+  queue_push(&workers->brief, &op->link);
+  return 0;
+}
+
+static int workers__queue(struct workers *workers, struct op *op) {
+  if (op__is_brief(op) && workers->queued <= workers__coming(workers))
+    return workers__queue_brief(workers, op);
+  int error = workers__provide(workers);
+  if (error && !workers__will_be_free(workers, op, error))
+    return error;
+  queue_push(&workers->jobs, &op->link);
+  workers->queued++;
+  workers->waiting += op__waits(op);
+  return 0;
+}
+
+/* How many of the idle are to be woken: who returns comes by himself. */
+static unsigned workers__call(struct workers *workers) {
+  unsigned wanted = workers->queued + workers->assigned;
+  unsigned coming = workers->woken + atomic_load(&workers->returning);
+  unsigned asleep = workers->idle - workers->woken;
+  unsigned calls = wanted > coming ? wanted - coming : 0;
+  if (calls > asleep)
+    calls = asleep;
+  workers->woken += calls;
+  return calls;
+}
+
+/* ---- the loop's side ---- */
+
+/* Who is woken finds the lock free. */
+static void workers__release(struct workers *workers) {
+  unsigned calls = workers__call(workers);
   os_lock_release(&workers->lock);
-  return error;
+  for (; calls > 0; calls--)
+    os_cond_signal(&workers->work);
+}
+
+static void workers__take_over(struct workers *workers, struct queue *refused) {
+  struct node *node;
+  if (atomic_load(&workers->brief_out) == 0)
+    workers->seen_ns = os_clock_ns();
+  os_lock_acquire(&workers->lock);
+  while ((node = queue_pop(&workers->fresh))) {
+    struct op *op = CONTAINER_OF(node, struct op, link);
+    op->result = workers__queue(workers, op);
+    if (op->result)
+      queue_push(refused, node);
+  }
+  workers__release(workers);
+}
+
+/* No brief job has begun for a while. false: that cannot be helped. */
+static bool workers__hurry(struct workers *workers) {
+  os_lock_acquire(&workers->lock);
+  bool helped = workers->brief.head && workers__assign(workers) == 0;
+  workers__release(workers);
+  return helped;
+}
+
+bool workers_hand_over(struct workers *workers, struct queue *refused) {
+  if (workers->fresh.head)
+    workers__take_over(workers, refused);
+  if (atomic_load(&workers->brief_out) == 0)
+    return false;
+  unsigned taken = atomic_load(&workers->taken);
+  int64_t now_ns = os_clock_ns();
+  if (taken == workers->seen && now_ns - workers->seen_ns < BRIEF_NS)
+    return true;
+  bool lasts = taken == workers->seen;
+  workers->seen = taken;
+  workers->seen_ns = now_ns;
+  return !lasts || workers__hurry(workers);
+}
+
+void workers_submit(struct workers *workers, struct op *op) {
+  queue_push(&workers->fresh, &op->link);
+}
+
+/* Under the lock. */
+static bool workers__take_out(struct workers *workers, struct op *op) {
+  if (queue_remove(&workers->jobs, &op->link)) {
+    workers->queued--;
+    workers->waiting -= op__waits(op);
+    return true;
+  }
+  if (!queue_remove(&workers->brief, &op->link))
+    return false;
+  workers__after_brief(workers);
+  atomic_fetch_sub(&workers->brief_out, 1);
+  return true;
 }
 
 bool workers_cancel(struct workers *workers, struct op *op) {
+  if (queue_remove(&workers->fresh, &op->link))
+    return true;
   os_lock_acquire(&workers->lock);
-  bool waiting = queue_remove(&workers->jobs, &op->link);
-  if (waiting) {
-    workers->queued--;
-    workers->lasting -= !op__is_brief(op);
-    workers->waiting -= op__waits(op);
-  }
-  for (struct worker *at = workers->all; at && !waiting; at = at->next) {
+  bool queued = workers__take_out(workers, op);
+  for (struct worker *at = workers->all; at && !queued; at = at->next) {
     if (at->op == op)
       os_waiter_interrupt(&at->waiter);
   }
   os_lock_release(&workers->lock);
-  return waiting;
+  return queued;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker that cannot be made. */
+/* Workers: one that cannot be made; buffered writes, by their calls. */
 #include "posix/native.h"
 
 #include "scene.h"
@@ -23,6 +23,29 @@ static int try_pipe(int fds[2]) {
   return -1;
 }
 #endif
+
+static atomic_uint wakes;
+
+/* Only a wake-up writes eight bytes here. */
+static ssize_t try_write(int fd, const void *buffer, size_t length) {
+  if (length == 8)
+    atomic_fetch_add(&wakes, 1);
+  return real.write(fd, buffer, length);
+}
+
+/* A write at this place lasts until it may end. */
+enum { STUCK = 4096 };
+static atomic_bool stuck;
+static atomic_bool released;
+
+static ssize_t try_pwrite(int fd, const void *buffer, size_t length,
+                          off_t offset) {
+  while (offset == STUCK && !atomic_load(&released)) {
+    atomic_store(&stuck, true);
+    os_sleep_ns(100000);
+  }
+  return real.pwrite(fd, buffer, length, offset);
+}
 
 /* Nothing is done that could not be ended; but a close is. */
 static void test_no_worker_to_be_made(struct test *test) {
@@ -53,9 +76,70 @@ static void test_no_worker_to_be_made(struct test *test) {
   TRY_EQ(ovio_loop_destroy(loop), 0);
 }
 
+enum { DEPTH = 32, ROUNDS = 50 };
+
+/* What is written in one turn is handed over, and comes back, at once. */
+static void test_few_wakes_for_buffered_writes(struct test *test) {
+  ONE_THREAD("its turns are not so long");
+  static struct outcome writes[DEPTH];
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  memset(writes, 0, sizeof writes);
+  TRY_EQ(ovio_open(&file, test_path("few"), OVIO_WRITE | OVIO_CREATE, 0600), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  atomic_store(&wakes, 0);
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int at = 0; at < DEPTH; at++)
+      TRY_EQ(ovio_start_write(loop, &writes[at].op, &file, "abc", 3, 3 * at,
+                              outcome_done),
+             0);
+    TRY_EQ(ovio_loop_run(loop), 0);
+  }
+  for (int at = 0; at < DEPTH; at++)
+    TRY_EQ(writes[at].calls, ROUNDS);
+  /* One a round, and a few for who is held up by other programs. */
+  TRY(atomic_load(&wakes) <= ROUNDS + 20);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+/* Those before it are told, and those behind it are done. */
+static void test_a_stuck_write_holds_nothing_up(struct test *test) {
+  enum { WRITES = 8 };
+  static struct outcome writes[WRITES];
+  struct ovio_loop *loop;
+  struct loop_thread thread;
+  struct ovio_file file;
+  memset(writes, 0, sizeof writes);
+  TRY_EQ(ovio_open(&file, test_path("stuck"), OVIO_WRITE | OVIO_CREATE, 0600),
+         0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  atomic_store(&stuck, false);
+  atomic_store(&released, false);
+  for (int at = 0; at < WRITES; at++)
+    TRY_EQ(ovio_start_write(loop, &writes[at].op, &file, "abc", 3,
+                            at == WRITES / 2 ? STUCK : 3 * at, outcome_done),
+           0);
+  TRY(loop_thread_start(&thread, loop));
+  AWAIT(atomic_load(&stuck));
+  for (int at = 0; at < WRITES; at++) {
+    if (at != WRITES / 2)
+      AWAIT(atomic_load(&writes[at].calls) == 1);
+  }
+  TRY_EQ(atomic_load(&writes[WRITES / 2].calls), 0);
+  atomic_store(&released, true);
+  TRY_EQ(loop_thread_end(&thread), 0);
+  for (int at = 0; at < WRITES; at++)
+    TRY_EQ(writes[at].result, 3);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
 int main(void) {
   const struct test_case cases[] = {
       TEST_ENGINES(test_no_worker_to_be_made),
+      TEST_ENGINES(test_few_wakes_for_buffered_writes),
+      TEST_ENGINES(test_a_stuck_write_holds_nothing_up),
   };
   real = native;
 #if NATIVE_HAS_EVENTFD
@@ -63,5 +147,7 @@ int main(void) {
 #else
   native.pipe = try_pipe;
 #endif
+  native.write = try_write;
+  native.pwrite = try_pwrite;
   return test_main(cases, sizeof cases / sizeof *cases);
 }

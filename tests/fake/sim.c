@@ -100,14 +100,19 @@ bool sim_is_plain(void) {
 }
 
 /* All threads wait. If one of the loop's is free, it does so at the port, for
- * no longer than to the next timer, and there is nothing else to do. */
+ * no longer than to the next timer, and there is nothing else to do; but one
+ * that dozes may have news, for a moment. */
 static void sim__before_time(int64_t to_ns) {
   struct loop *loop = (struct loop *)sim_loop;
   if (!fake_port_is_waited_at() && loop->baton.idle == 0)
     return;
   CHECK(fake_port_is_waited_at());
   CHECK(!loop->ready.head && !loop->turn.head);
-  CHECK(inbox_is_empty(&loop->inbox) && !atomic_load(&loop->stopping));
+  CHECK(!loop->workers.fresh.head && !atomic_load(&loop->stopping));
+  if (!inbox_is_empty(&loop->inbox)) {
+    CHECK(atomic_load(&loop->sleep) == LOOP_DOZING);
+    CHECK(to_ns - os_clock_ns() <= BRIEF_NS);
+  }
   if (loop->timers.first)
     CHECK(to_ns <= loop->timers.first->due_ns);
 }
