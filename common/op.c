@@ -376,7 +376,8 @@ static void op__on_more(struct node *node) {
   op__pump(CONTAINER_OF(node, struct op, link));
 }
 
-/* What moves no bytes: the handle is ready, or a client has come. */
+/* What moves no bytes: the handle is ready, a client has come, a file is on its
+ * disk. */
 static void op__end_io(struct op *op) {
   struct os_result result = op->io.result;
   if (op->code == OP_ACCEPT && result.value >= 0)
@@ -385,13 +386,19 @@ static void op__end_io(struct op *op) {
   op_finish(op, result.value);
 }
 
-static void op__start_io(struct op *op) {
+/* false: it is not the port's. */
+static bool op__give_to_port(struct op *op) {
   op->phase = OP_PORT;
   op->loop->in_port++;
   if (os_port_start(op->loop->port, &op->io))
-    return;
+    return true;
   op->loop->in_port--;
-  op__end_io(op);
+  return false;
+}
+
+static void op__start_io(struct op *op) {
+  if (!op__give_to_port(op))
+    op__end_io(op);
 }
 
 /* The port is through with what it had of a transfer. */
@@ -604,11 +611,22 @@ static bool op__is_ready(struct op *op) {
   return result.value != OVIO_EWOULDBLOCK;
 }
 
+/* Where the port does not, a worker does. */
+static void op__sync(struct op *op) {
+  op->io.kind = OS_IO_SYNC;
+  op->io.transfer.file = &op->file->os;
+  op->io.data_only = (op->u.sync_flags & OVIO_DATA_ONLY) != 0;
+  if (!op__give_to_port(op))
+    op__submit(op);
+}
+
 static void op__begin(struct op *op) {
   if (op__is_inline(op))
     op__run_here(op);
   else if (op->code == OP_TRANSFER)
     op__transfer(op);
+  else if (op->code == OP_SYNC)
+    op__sync(op);
   else if (!op__uses_port(op))
     op__submit(op);
   else

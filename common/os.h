@@ -474,15 +474,17 @@ size_t os_port_lanes(void);
 
 enum os_io_kind {
   OS_IO_TRANSFER = 0,
-  OS_IO_READY, /* of the transfer: file and write; result 0 */
-  OS_IO_ACCEPT /* of the transfer: file; result as os_pipe_accept_now() */
+  OS_IO_READY,  /* of the transfer: file and write; result 0 */
+  OS_IO_ACCEPT, /* of the transfer: file; result as os_pipe_accept_now() */
+  OS_IO_SYNC    /* of the transfer: file; result as os_file_sync() */
 };
 
 /* An operation of a port: the resume node's native half. */
 struct os_io {
   struct os_transfer transfer;
   enum os_io_kind kind;
-  bool lane; /* of a struct lane; else of a struct op */
+  bool lane;      /* of a struct lane; else of a struct op */
+  bool data_only; /* OS_IO_SYNC */
   struct os_result result;
   uint64_t native[OS_IO_WORDS]; /* the port's own while pending: OVERLAPPED */
 };
@@ -502,7 +504,8 @@ int os_port_bind(struct os_port *port, struct os_file *file);
 void os_port_forget(struct os_port *port, struct os_file *file);
 
 /* true: pending; false: finished, io->result says how. A transfer of a stream
- * has at most one of each direction pending per file. */
+ * has at most one of each direction pending per file. Of OS_IO_SYNC false says
+ * that a worker has to do it; the file need not be bound. */
 bool os_port_start(struct os_port *port, struct os_io *io);
 /* true: cancelled on the spot: result is OVIO_ECANCELED, and it does not come
  * out. false: it comes out as it will (also when it was not pending). */

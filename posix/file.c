@@ -636,20 +636,22 @@ struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
   return moved < 0 ? file__single_failure() : (struct os_result){moved, 0};
 }
 
+/* "fd is bound to a special file which does not support synchronization"
+ * (fsync(2)), e.g. a pipe. */
+struct os_result native_sync_failure(const struct os_file *file, int error) {
+  struct os_result result = native_failure(error);
+  if (error == EINVAL || (error == EROFS && file->kind == OS_KIND_STREAM))
+    result.value = OVIO_ENOTSUP;
+  return result;
+}
+
 struct os_result os_file_sync(const struct os_file *file, bool data_only) {
   int fd = file__fd(file);
   int failed;
   do
     failed = data_only ? native.fdatasync(fd) : native.fsync(fd);
   while (failed && errno == EINTR);
-  if (!failed)
-    return (struct os_result){0, 0};
-  struct os_result result = native_failure(errno);
-  /* "fd is bound to a special file which does not support synchronization"
-   * (fsync(2)), e.g. a pipe. */
-  if (errno == EINVAL || (errno == EROFS && file->kind == OS_KIND_STREAM))
-    result.value = OVIO_ENOTSUP;
-  return result;
+  return failed ? native_sync_failure(file, errno) : (struct os_result){0, 0};
 }
 
 struct os_result os_file_truncate(const struct os_file *file, int64_t size) {

@@ -264,7 +264,8 @@ static enum port_direction port__direction(const struct os_io *io) {
 }
 
 static bool port__is_at_ring(const struct os_io *io) {
-  return io->kind == OS_IO_TRANSFER && io->transfer.file->kind == OS_KIND_DISK;
+  return io->kind == OS_IO_SYNC || (io->kind == OS_IO_TRANSFER &&
+                                    io->transfer.file->kind == OS_KIND_DISK);
 }
 
 static struct os_result port__attempt(const struct os_io *io) {
@@ -340,6 +341,8 @@ static bool port__start_at_ring(struct os_port *port, struct os_io *io) {
 }
 
 bool os_port_start(struct os_port *port, struct os_io *io) {
+  if (io->kind == OS_IO_SYNC && !port->ring)
+    return false;
   if (port__is_at_ring(io))
     return port__start_at_ring(port, io);
   bool learns = port__can_be_level(port, io);

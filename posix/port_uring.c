@@ -250,21 +250,35 @@ static void ring__prepare(struct io_uring_sqe *entry,
     io_uring_prep_read(entry, fd, iov->iov_base, (unsigned)iov->iov_len, at);
 }
 
+static void ring__prepare_sync(struct io_uring_sqe *entry,
+                               const struct os_io *io) {
+  io_uring_prep_fsync(entry, (int)io->transfer.file->handle,
+                      io->data_only ? IORING_FSYNC_DATASYNC : 0);
+}
+
+static void ring__go_by_place(struct io_uring_sqe *entry, struct os_io *io) {
+  entry->fd %= PLACES;
+  io_uring_sqe_set_flags(entry, IOSQE_FIXED_FILE);
+  io->native[0] = RING_PLACED;
+}
+
+/* Whose file is not bound here, as a sync's, has no place: nobody would say
+ * when it ends. */
 bool ring_start(struct ring *ring, struct os_io *io) {
-  int fd = (int)io->transfer.file->handle;
-  bool held = ring__is_held(ring, fd);
+  bool moves = io->kind == OS_IO_TRANSFER;
+  bool held = moves && ring__is_held(ring, (int)io->transfer.file->handle);
   struct io_uring_sqe *entry = ring__entry(ring);
   if (!entry) {
     io->result = (struct os_result){OVIO_ENOBUFS, EBUSY};
     return false;
   }
-  ring__prepare(entry, &io->transfer);
+  if (moves)
+    ring__prepare(entry, &io->transfer);
+  else
+    ring__prepare_sync(entry, io);
   io->native[0] = 0;
-  if (held) {
-    entry->fd = fd % PLACES;
-    io_uring_sqe_set_flags(entry, IOSQE_FIXED_FILE);
-    io->native[0] = RING_PLACED;
-  }
+  if (held)
+    ring__go_by_place(entry, io);
   io_uring_sqe_set_data(entry, io);
   ring->in_flight++;
   return true;
@@ -303,13 +317,20 @@ static bool ring__is_to_begin_anew(const struct os_io *io, int result) {
          (result == -ECANCELED && !(io->native[0] & RING_ASKED));
 }
 
+static struct os_result ring__answer(const struct os_io *io, int result) {
+  if (result >= 0)
+    return (struct os_result){result, 0};
+  return io->kind == OS_IO_SYNC
+             ? native_sync_failure(io->transfer.file, -result)
+             : native_failure(-result);
+}
+
 /* true: `io` is finished. */
 static bool ring__finish(struct ring *ring, struct os_io *io, int result) {
   ring->in_flight--;
   if (ring__is_to_begin_anew(io, result) && ring_start(ring, io))
     return false;
-  io->result =
-      result < 0 ? native_failure(-result) : (struct os_result){result, 0};
+  io->result = ring__answer(io, result);
   return true;
 }
 

@@ -44,6 +44,9 @@ void native_wakeup_lower(struct native_wakeup *wakeup);
  * a socket or O_NONBLOCK, poll(2) must have called it ready. */
 struct os_result native_attempt(const struct os_transfer *transfer);
 
+/* An fsync(2) of the file has failed. */
+struct os_result native_sync_failure(const struct os_file *file, int error);
+
 /* What stat(2) has said of `path`, and what it does not say; `flags` are
  * fstatat(2)'s. */
 void native_stat(const struct stat *stat, int dir, const char *path, int flags,

@@ -39,6 +39,9 @@ extern const size_t test_mode_count;
  * everywhere for a program whose main() says so. */
 extern atomic_bool test_no_try;
 extern bool test_no_try_anywhere;
+/* POSIX: what a ring is to bring to the disk goes by fsync(2) or fdatasync(2)
+ * of the table, as it does for the other engines. */
+void test_ring_syncs_by_calls(void);
 
 struct test {
   const struct test_mode *mode;

@@ -49,6 +49,84 @@ __attribute__((constructor)) static void install(void) {
 }
 #endif
 
+#if NATIVE_HAS_URING
+enum { SYNCS_MAX = 64 };
+
+static struct ring_sync {
+  uint64_t data; /* 0: none */
+  int fd;
+  bool data_only;
+} ring_syncs[SYNCS_MAX];
+
+static int (*real_submit)(struct io_uring *ring);
+static int (*real_submit_and_wait)(struct io_uring *ring,
+                                   struct io_uring_cqe **cqe, unsigned count,
+                                   struct __kernel_timespec *time,
+                                   sigset_t *mask);
+
+static struct ring_sync *find_sync(uint64_t data) {
+  for (int at = 0; at < SYNCS_MAX; at++) {
+    if (ring_syncs[at].data == data)
+      return &ring_syncs[at];
+  }
+  return NULL;
+}
+
+/* Nothing is done instead... */
+static void take_syncs(const struct io_uring *ring) {
+  for (unsigned at = ring->sq.sqe_head; at != ring->sq.sqe_tail; at++) {
+    struct io_uring_sqe *entry = &ring->sq.sqes[at & *ring->sq.kring_mask];
+    struct ring_sync *sync = find_sync(0);
+    if (entry->opcode != IORING_OP_FSYNC || !sync)
+      continue;
+    *sync = (struct ring_sync){entry->user_data, entry->fd,
+                               (entry->fsync_flags & IORING_FSYNC_DATASYNC)};
+    io_uring_prep_nop(entry);
+    entry->user_data = sync->data;
+  }
+}
+
+/* ...and the call is made when that is over. */
+static int make_syncs(struct io_uring *ring, int result) {
+  unsigned head;
+  struct io_uring_cqe *completion;
+  io_uring_for_each_cqe(ring, head, completion) {
+    struct ring_sync *sync =
+        completion->user_data ? find_sync(completion->user_data) : NULL;
+    if (!sync)
+      continue;
+    sync->data = 0;
+    int failed =
+        sync->data_only ? native.fdatasync(sync->fd) : native.fsync(sync->fd);
+    completion->res = failed ? -errno : 0;
+  }
+  return result;
+}
+
+static int submit_syncs(struct io_uring *ring) {
+  take_syncs(ring);
+  return make_syncs(ring, real_submit(ring));
+}
+
+static int submit_and_wait_syncs(struct io_uring *ring,
+                                 struct io_uring_cqe **cqe, unsigned count,
+                                 struct __kernel_timespec *time,
+                                 sigset_t *mask) {
+  take_syncs(ring);
+  return make_syncs(ring, real_submit_and_wait(ring, cqe, count, time, mask));
+}
+
+void test_ring_syncs_by_calls(void) {
+  real_submit = native.io_uring_submit_and_get_events;
+  real_submit_and_wait = native.io_uring_submit_and_wait_timeout;
+  native.io_uring_submit_and_get_events = submit_syncs;
+  native.io_uring_submit_and_wait_timeout = submit_and_wait_syncs;
+}
+#else
+void test_ring_syncs_by_calls(void) {
+}
+#endif
+
 bool test_pipe(ovio_handle ends[2], enum test_pipe_kind kind) {
   if (pipe(ends) != 0)
     return false;

@@ -627,6 +627,7 @@ static void install(void) {
   native.openat = shim_openat;
   native.fstat = shim_fstat;
   native.fsync = shim_fsync;
+  test_ring_syncs_by_calls();
   native.ftruncate = shim_ftruncate;
   native.close = shim_close;
   native.pthread_create = shim_pthread_create;

@@ -160,6 +160,7 @@ static void install(void) {
   native.pwrite = shim_pwrite;
   native.pwritev = shim_pwritev;
   native.fsync = shim_fsync;
+  test_ring_syncs_by_calls();
   native.fchmod = shim_fchmod;
 }
 

@@ -22,13 +22,19 @@ static struct {
   int altered;
   int entered;
   int placed; /* submissions that go by a place in the ring's own table */
+  int syncs;
+  int data_only;
 } plan;
 
 static void look_at_submissions(const struct io_uring *ring) {
   const struct io_uring_sq *queue = &ring->sq;
-  for (unsigned at = queue->sqe_head; at != queue->sqe_tail; at++)
-    plan.placed +=
-        (queue->sqes[at & *queue->kring_mask].flags & IOSQE_FIXED_FILE) != 0;
+  for (unsigned at = queue->sqe_head; at != queue->sqe_tail; at++) {
+    const struct io_uring_sqe *entry = &queue->sqes[at & *queue->kring_mask];
+    bool sync = entry->opcode == IORING_OP_FSYNC;
+    plan.placed += (entry->flags & IOSQE_FIXED_FILE) != 0;
+    plan.syncs += sync;
+    plan.data_only += sync && (entry->fsync_flags & IORING_FSYNC_DATASYNC);
+  }
 }
 
 static void alter(struct io_uring_cqe *completion) {
@@ -237,6 +243,104 @@ static void test_ring_that_fails(struct test *test) {
   TRY_EQ(read.calls, 1);
   TRY_EQ(read.result, 16);
   TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+/* ---- syncs ---- */
+
+static void test_syncs(struct test *test) {
+  static const struct {
+    int native;
+    int error;
+  } table[] = {{EIO, OVIO_EIO}, {ENOSPC, OVIO_ENOSPC}, {EINVAL, OVIO_ENOTSUP}};
+  ONE_THREAD("what is reaped without a call is not altered");
+  struct ovio_file file;
+  plan_end();
+  TRY_EQ(open_text(&file, OVIO_WRITE), 0);
+  TRY_EQ(ovio_sync(&file, 0), 0);
+  TRY_EQ(ovio_sync(&file, OVIO_DATA_ONLY), 0);
+  TRY_EQ(plan.syncs, on_ring(test) ? 2 : 0); /* no worker did it */
+  TRY_EQ(plan.data_only, on_ring(test) ? 1 : 0);
+  for (size_t at = 0; at < sizeof table / sizeof *table; at++) {
+    plan.error = table[at].native;
+    plan.count = 1;
+    int synced = ovio_sync(&file, 0);
+    uint32_t native_code = ovio_native_error();
+    plan_end();
+    TRY_EQ(synced, on_ring(test) ? table[at].error : 0);
+    if (on_ring(test))
+      TRY_EQ(native_code, table[at].native);
+  }
+  plan.error = EINTR;
+  plan.count = 3;
+  TRY_EQ(ovio_sync(&file, 0), 0);
+  TRY_EQ(plan.count, on_ring(test) ? 0 : 3);
+  plan_end();
+  TRY_EQ(ovio_close(&file), 0);
+}
+
+/* A stream has nothing to be synced, whoever says so. */
+static void test_sync_of_what_cannot(struct test *test) {
+  struct ovio_file ends[2];
+  TRY_EQ(ovio_pipe(ends, 0), 0);
+  TRY_EQ(ovio_sync(&ends[1], 0), OVIO_ENOTSUP);
+  TRY_EQ(ovio_native_error(), EINVAL);
+  TRY_EQ(ovio_close(&ends[0]), 0);
+  TRY_EQ(ovio_close(&ends[1]), 0);
+}
+
+/* Bound to another loop's port, it is still synced by this one; and however
+ * often that is, it has no place in a ring which its close knows nothing of. */
+static void test_sync_of_another_loops_file(struct test *test) {
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  struct outcome read = {.calls = 0};
+  char text[16];
+  TRY_EQ(open_text(&file, OVIO_WRITE), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  TRY_EQ(ovio_start_read(loop, &read.op, &file, text, 16, 0, outcome_done), 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(read.result, 16);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  memset(&places, 0, sizeof places);
+  for (int round = 0; round < 200; round++) {
+    struct outcome sync = {.calls = 0};
+    TRY_EQ(ovio_start_sync(loop, &sync.op, &file, OVIO_DATA_ONLY, outcome_done),
+           0);
+    TRY_EQ(ovio_loop_run(loop), 0);
+    TRY_EQ(sync.result, 0);
+  }
+  TRY_EQ(places.files, 0);
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+/* It comes out once, done or not; and a close waits for it. */
+static void test_cancelled_syncs(struct test *test) {
+  enum { SYNCS = 32 };
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  struct outcome syncs[SYNCS];
+  struct outcome closed = {.calls = 0};
+  TRY_EQ(open_text(&file, OVIO_WRITE), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  for (int round = 0; round < 20; round++) {
+    memset(syncs, 0, sizeof syncs);
+    for (int at = 0; at < SYNCS; at++) {
+      TRY_EQ(ovio_start_sync(loop, &syncs[at].op, &file, 0, outcome_done), 0);
+      if (at % 2)
+        TRY_EQ(ovio_cancel(&syncs[at].op), 0);
+    }
+    if (round == 19)
+      TRY_EQ(ovio_start_close(loop, &closed.op, &file, outcome_done), 0);
+    TRY_EQ(ovio_loop_run(loop), 0);
+    for (int at = 0; at < SYNCS; at++) {
+      TRY_EQ(syncs[at].calls, 1);
+      TRY(syncs[at].result == 0 || syncs[at].result == OVIO_ECANCELED);
+    }
+  }
+  TRY_EQ(closed.result, 0);
   TRY_EQ(ovio_loop_destroy(loop), 0);
 }
 
@@ -630,6 +734,10 @@ int main(void) {
       TEST_LOOP(test_errors_have_names, plain),
       TEST_LOOP(test_submissions_that_are_refused, plain),
       TEST_PLAIN(test_ring_that_fails, "makes its own loops"),
+      TEST_LOOP(test_syncs, plain),
+      TEST_LOOP(test_sync_of_what_cannot, plain),
+      TEST_ENGINES(test_sync_of_another_loops_file),
+      TEST_ENGINES(test_cancelled_syncs),
       TEST_LOOP(test_a_file_that_is_used_often, plain),
       TEST_LOOP(test_two_files_of_a_descriptor, plain),
       TEST_LOOP(test_two_files_of_a_place, plain),

@@ -51,16 +51,16 @@ static ssize_t try_pwrite(int fd, const void *buffer, size_t length,
 static void test_no_worker_to_be_made(struct test *test) {
   struct ovio_loop *loop;
   struct ovio_file file;
-  struct outcome sync = {.calls = 0};
+  struct outcome cut = {.calls = 0};
   struct outcome close = {.calls = 0};
   TRY_EQ(ovio_open(&file, test_path("given"), OVIO_WRITE | OVIO_CREATE, 0600),
          0);
   TRY_EQ(test_loop_create(test, &loop, NULL), 0);
-  TRY_EQ(ovio_start_sync(loop, &sync.op, &file, 0, outcome_done), 0);
+  TRY_EQ(ovio_start_truncate(loop, &cut.op, &file, 0, outcome_done), 0);
   atomic_store(&refuses, true);
   TRY_EQ(ovio_loop_run(loop), 0);
-  TRY_EQ(sync.calls, 1);
-  TRY_EQ(sync.result, OVIO_EMFILE);
+  TRY_EQ(cut.calls, 1);
+  TRY_EQ(cut.result, OVIO_EMFILE);
   TRY_EQ(ovio_start_close(loop, &close.op, &file, outcome_done), 0);
   TRY_EQ(ovio_loop_run(loop), 0);
   atomic_store(&refuses, false);
@@ -68,10 +68,10 @@ static void test_no_worker_to_be_made(struct test *test) {
   TRY_EQ(close.result, 0);
   /* The next one is made anew. */
   TRY_EQ(ovio_open(&file, test_path("given"), OVIO_WRITE, 0600), 0);
-  TRY_EQ(ovio_start_sync(loop, &sync.op, &file, 0, outcome_done), 0);
+  TRY_EQ(ovio_start_truncate(loop, &cut.op, &file, 0, outcome_done), 0);
   TRY_EQ(ovio_loop_run(loop), 0);
-  TRY_EQ(sync.calls, 2);
-  TRY_EQ(sync.result, 0);
+  TRY_EQ(cut.calls, 2);
+  TRY_EQ(cut.result, 0);
   TRY_EQ(ovio_close(&file), 0);
   TRY_EQ(ovio_loop_destroy(loop), 0);
 }

@@ -239,24 +239,24 @@ static void test_no_worker_to_be_had(struct test *test) {
   ONE_THREAD("it lets no thread begin");
   struct ovio_loop *loop;
   struct ovio_file file;
-  struct outcome sync = {.calls = 0};
+  struct outcome cut = {.calls = 0};
   struct outcome close = {.calls = 0};
   TRY_EQ(ovio_open(&file, test_path("none"), OVIO_WRITE | OVIO_CREATE, 0600),
          0);
   TRY_EQ(test_loop_create(test, &loop, NULL), 0);
-  TRY_EQ(ovio_start_sync(loop, &sync.op, &file, 0, outcome_done), 0);
+  TRY_EQ(ovio_start_truncate(loop, &cut.op, &file, 0, outcome_done), 0);
   memory_fail_all_after = true;
   memory_fail_at = 1;
   int error = ovio_loop_run(loop);
   memory_fail_at = 0;
   memory_fail_all_after = false;
   TRY_EQ(error, 0);
-  TRY_EQ(sync.calls, 1);
-  TRY_EQ(sync.result, OVIO_ENOMEM);
-  TRY_EQ(ovio_start_sync(loop, &sync.op, &file, 0, outcome_done), 0);
+  TRY_EQ(cut.calls, 1);
+  TRY_EQ(cut.result, OVIO_ENOMEM);
+  TRY_EQ(ovio_start_truncate(loop, &cut.op, &file, 0, outcome_done), 0);
   TRY_EQ(ovio_loop_run(loop), 0); /* there is memory again */
-  TRY_EQ(sync.calls, 2);
-  TRY_EQ(sync.result, 0);
+  TRY_EQ(cut.calls, 2);
+  TRY_EQ(cut.result, 0);
   TRY_EQ(ovio_loop_destroy(loop), 0);
   TRY_EQ(test_loop_create(test, &loop, NULL), 0);
   TRY_EQ(ovio_start_close(loop, &close.op, &file, outcome_done), 0);

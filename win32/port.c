@@ -332,6 +332,8 @@ static bool port__start(struct os_port *port, struct os_io *io, bool pages) {
 bool os_port_start(struct os_port *port, struct os_io *io) {
   if (io->kind == OS_IO_READY)
     return port__start_wait(port, io);
+  if (io->kind == OS_IO_SYNC)
+    return false; /* FlushFileBuffers has no overlapped form */
   return port__start(port, io, true);
 }
 

@@ -87,21 +87,35 @@ static void port__scribble(const struct os_io *io) {
            part->iov_len < 64 ? part->iov_len : 64);
 }
 
+static void port__pend(struct os_port *port, struct os_io *io) {
+  CHECK(port->count < PENDING_MAX);
+  fake_handle_of(io->transfer.file)->pending++;
+  io->native[0] = (uint64_t)os_clock_ns() + fake_random() % 2000000;
+  io->native[1] = 0;
+  port->pending[port->count++] = io;
+}
+
+/* As if the port were one that leaves it to workers, or not. */
+static bool port__start_sync(struct os_port *port, struct os_io *io) {
+  if (fake_chance(50))
+    return false;
+  port__pend(port, io);
+  return true;
+}
+
 bool os_port_start(struct os_port *port, struct os_io *io) {
+  if (io->kind == OS_IO_SYNC)
+    return port__start_sync(port, io);
   struct fake_handle *handle = fake_handle_of(io->transfer.file);
   CHECK(io->kind == OS_IO_TRANSFER && io->transfer.file->registration);
   CHECK(!(handle->waiting & port__bit(io)));
-  CHECK(port->count < PENDING_MAX);
   if (fake_chance(40)) {
     io->result = fake_attempt(&io->transfer);
     if (io->result.value != OVIO_EWOULDBLOCK)
       return false;
   }
   handle->waiting |= port__bit(io);
-  handle->pending++;
-  io->native[0] = (uint64_t)os_clock_ns() + fake_random() % 2000000;
-  io->native[1] = 0;
-  port->pending[port->count++] = io;
+  port__pend(port, io);
   port__scribble(io);
   return true;
 }
@@ -109,7 +123,8 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
 static void port__remove(struct os_port *port, unsigned at) {
   struct os_io *io = port->pending[at];
   struct fake_handle *handle = fake_handle_of(io->transfer.file);
-  handle->waiting &= ~port__bit(io);
+  if (io->kind != OS_IO_SYNC)
+    handle->waiting &= ~port__bit(io);
   handle->pending--;
   port->pending[at] = port->pending[--port->count];
 }
@@ -137,7 +152,10 @@ static bool port__end(struct os_io *io) {
   io->result = (struct os_result){OVIO_ECANCELED, 0};
   if (asked && fake_chance(50))
     return true;
-  io->result = fake_attempt(&io->transfer);
+  if (io->kind == OS_IO_SYNC)
+    io->result = os_file_sync(io->transfer.file, io->data_only);
+  else
+    io->result = fake_attempt(&io->transfer);
   if (io->result.value != OVIO_EWOULDBLOCK)
     return true;
   io->result = (struct os_result){OVIO_ECANCELED, 0};
