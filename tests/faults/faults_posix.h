@@ -15,7 +15,7 @@ void *fault_memory(size_t length) {
 
 bool fault_is_passing(uint32_t error) {
   return error == EINTR || error == EAGAIN || error == ECONNABORTED ||
-         error == ETIME;
+         error == ETIME || error == ECANCELED;
 }
 
 int fault_name(uint32_t error) {

@@ -7,6 +7,9 @@
 #
 # A row of the table that has no line in the text, or the other way round, is
 # an error. Rows stay below the #if that they stand under.
+#
+# A line "+NAME" is no call's but of what comes back by itself; the call that
+# brings it says `completions`, and completions_SIDE.h what is done to it.
 
 function die(text) {
   print "generate.awk: " FILENAME ": " text >"/dev/stderr"
@@ -72,6 +75,7 @@ function wrapper(row, parts, count, at, result, name, list, call, kind, after) {
   }
   kind = answers[name]
   after = sub(/,after/, "", kind)
+  brings = sub(/,completions/, "", kind)
   passing = sub(/,passing/, "", kind) ? "true" : "false"
   unless = ""
   if (match(kind, /,unless=.*/)) {
@@ -87,11 +91,25 @@ function wrapper(row, parts, count, at, result, name, list, call, kind, after) {
                       name)
   if (after) code = code sprintf("    (void)real.%s(%s);\n", name, call)
   code = code sprintf("    return %s;\n  }\n", answer(name, kind))
-  code = code sprintf("  return real.%s(%s);\n}\n", name, call)
+  if (brings)
+    code = code sprintf("  %s result = real.%s(%s);\n" \
+                        "  COMPLETIONS_%s(result, %s);\n" \
+                        "  return result;\n}\n", result, name, call, name, call)
+  else
+    code = code sprintf("  return real.%s(%s);\n}\n", name, call)
   names = names "  FAULT_" name ",\n"
   rows = rows sprintf("  {\"%s\", errors_%s, COUNT(errors_%s) - 1, %s},\n", name,
                       name, name, passing)
   install = install sprintf("  native.%s = fault_%s;\n", name, name)
+}
+
+# What no call of the table is.
+function completion(name, list) {
+  names = names "  FAULT_" name ",\n"
+  spoils = spoils sprintf("static const struct fault_error errors_%s[] = " \
+                          "{%s {0, 0}};\n", name, list)
+  rows = rows sprintf("  {\"%s\", errors_%s, COUNT(errors_%s) - 1, false},\n",
+                      name, name, name)
 }
 
 { sub(/\r$/, "") }
@@ -99,13 +117,18 @@ function wrapper(row, parts, count, at, result, name, list, call, kind, after) {
 # The text.
 NR == FNR {
   if ($0 ~ /^#/ || NF == 0) next
-  answers[$1] = $2
-  errors[$1] = ""
-  for (at = 3; at <= NF; at++) {
+  list = ""
+  own = $1 ~ /^[+]/
+  for (at = own ? 2 : 3; at <= NF; at++) {
     split($at, word, "=")
-    errors[$1] = errors[$1] sprintf(" {(uint32_t)%s, %s},", word[1],
-                                    word[2] ? word[2] : 0)
+    list = list sprintf(" {(uint32_t)%s, %s},", word[1], word[2] ? word[2] : 0)
   }
+  if (own) {
+    completion(substr($1, 2), list)
+    next
+  }
+  answers[$1] = $2
+  errors[$1] = list
   next
 }
 
@@ -137,7 +160,8 @@ END {
   printf "#include \"faults_%s.h\"\n\n", side
   printf "enum {\n%s  FAULT_COUNT\n};\n\n", names
   printf "#define COUNT(array) (sizeof(array) / sizeof *(array))\n\n"
-  printf "static struct native_calls real;\n\n%s\n", code
+  printf "static struct native_calls real;\n\n%s\n", spoils
+  printf "#include \"completions_%s.h\"\n\n%s\n", side, code
   printf "const struct fault_call fault_calls[] = {\n%s};\n", rows
   printf "const size_t fault_call_count = FAULT_COUNT;\n\n"
   printf "void fault_install(void) {\n  real = native;\n%s}\n", install

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* What comes back by itself is changed where the library will find it: entries
+ * of the ring, and epoll's events. Behind the enum of calls. */
+
+#if NATIVE_HAS_URING
+/* The entry's op, if it is one: smaller numbers are the ring's own. */
+static const struct os_io *completion_io(const struct io_uring_cqe *entry) {
+  uint64_t data = io_uring_cqe_get_data64(entry);
+  return data > 4096 ? (const struct os_io *)(uintptr_t)data : NULL;
+}
+
+static size_t completion_row(const struct os_io *io) {
+  if (io->kind != OS_IO_TRANSFER)
+    return FAULT_COUNT;
+  return io->transfer.write ? FAULT_ring_write : FAULT_ring_read;
+}
+
+/* Error 0: half of what was moved, where the rest is moved anew. */
+static int completion_result(const struct os_io *io, int result) {
+  int error = (int)fault_native();
+  if (error)
+    return -error;
+  return io->transfer.offset >= 0 && result > 1 ? result / 2 : result;
+}
+
+/* Each entry is met once: those that are new since the last call. */
+static void completions_of(struct io_uring *ring) {
+  static struct io_uring *last;
+  static unsigned seen;
+  unsigned head;
+  struct io_uring_cqe *entry;
+  unsigned tail = io_uring_smp_load_acquire(ring->cq.ktail);
+  if (ring != last || tail - seen > 4096)
+    seen = *ring->cq.khead;
+  io_uring_for_each_cqe(ring, head, entry) {
+    const struct os_io *io = completion_io(entry);
+    size_t row = io ? completion_row(io) : FAULT_COUNT;
+    if ((int)(head - seen) >= 0 && row < FAULT_COUNT && fault_strikes(row))
+      entry->res = completion_result(io, entry->res);
+  }
+  last = ring;
+  seen = tail;
+}
+
+#define COMPLETIONS_io_uring_submit_and_get_events(result, ring)               \
+  ((void)(result), completions_of(ring))
+#define COMPLETIONS_io_uring_submit_and_wait_timeout(result, ring, ...)        \
+  ((void)(result), completions_of(ring))
+#endif
+
+#if NATIVE_HAS_EPOLL
+/* Ready for an error that is none. */
+static void completions_of_epoll(int count, struct epoll_event *events) {
+  for (int at = 0; at < count; at++) {
+    if (fault_strikes(FAULT_epoll_event))
+      events[at].events |= fault_native();
+  }
+}
+#define COMPLETIONS_epoll_wait(result, epoll, events, ...)                     \
+  completions_of_epoll(result, events)
+#endif
