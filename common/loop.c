@@ -23,6 +23,12 @@
  * first and looks at `sleep` then. One of the two sees the other. A loop that
  * dozes wakes by itself after BRIEF_NS: see worker.c.
  *
+ * BURSTS. Who is woken may run at once, in the middle of a burst, and would
+ * find one message, sleep, and be woken for the next. So who was woken gives
+ * the processor away and looks again before he sleeps, as long as there is
+ * more. Where that is in vain at once, it is left out the next times, twice as
+ * often each time.
+ *
  * END. `pending` counts tasks and ops with a callback, from before the push
  * that tells the loop of them until they are delivered. The run ends when it,
  * the callbacks under way and the holds are 0. */
@@ -43,6 +49,10 @@ enum { PORT_BATCH = 64 };
 #define WORKERS_DEFAULT 64u
 #define BUDGET_DEFAULT  64u
 #define THREADS_MAX     1024u
+
+/* Longer than that, others had the processor, and a wake-up is quicker. */
+#define LINGER_MAX_NS   500000
+#define SKIPS_MAX       255u
 
 /* ---- the loops that are alive ---- */
 
@@ -418,6 +428,42 @@ static int64_t loop__doze(int64_t timeout_ns) {
   return timeout_ns < 0 || timeout_ns > BRIEF_NS ? BRIEF_NS : timeout_ns;
 }
 
+/* A push has ended the sleep: then more may be on their way. */
+static void loop__wake_up(struct loop *loop, bool slept) {
+  bool pushed = atomic_exchange(&loop->sleep, LOOP_AWAKE) == LOOP_AWAKE;
+  if (!slept || !pushed)
+    return;
+  loop->lingers = loop->skips_left == 0;
+  loop->skips_left -= !loop->lingers;
+  loop->has_paid = false;
+}
+
+/* It has looked in vain; or has found something, and not soon. */
+static void loop__linger_less(struct loop *loop, bool late) {
+  loop->lingers = false;
+  if ((late || !loop->has_paid) && loop->skips < SKIPS_MAX)
+    loop->skips = 2 * loop->skips + 1;
+  loop->skips_left = loop->skips;
+}
+
+/* Before it sleeps. true: it is to look at everything again. */
+static bool loop__linger(struct loop *loop) {
+  if (!loop->lingers)
+    return false;
+  int64_t begun_ns = os_clock_ns();
+  loop_leave(loop);
+  os_thread_yield();
+  loop_enter(loop);
+  bool late = os_clock_ns() - begun_ns > LINGER_MAX_NS;
+  if (late || inbox_is_empty(&loop->inbox)) {
+    loop__linger_less(loop, late);
+  } else {
+    loop->has_paid = true;
+    loop->skips = 0;
+  }
+  return true;
+}
+
 /* Asks the port. With a timeout: as the one who waits for all. */
 static int loop__ask_port(struct loop *loop, int64_t timeout_ns) {
   struct os_io *done[PORT_BATCH];
@@ -429,7 +475,7 @@ static int loop__ask_port(struct loop *loop, int64_t timeout_ns) {
   int error = os_port_wait(loop->port, timeout_ns, done, PORT_BATCH, &count,
                            leads ? &pause : NULL);
   loop->led = false;
-  atomic_store(&loop->sleep, LOOP_AWAKE);
+  loop__wake_up(loop, timeout_ns != 0);
   for (size_t at = 0; at < count; at++)
     op_on_port(done[at]);
   return error;
@@ -443,6 +489,8 @@ static int loop__wait(struct loop *loop) {
     return 0;
   }
   if (timeout_ns != 0) {
+    if (loop__linger(loop))
+      return 0;
     atomic_store(&loop->sleep, loop->dozes ? LOOP_DOZING : LOOP_ASLEEP);
     bool idle = atomic_load(&loop->pending) == 0 && !atomic_load(&loop->holds);
     if ((idle && loop->callbacks == 0) || !inbox_is_empty(&loop->inbox) ||

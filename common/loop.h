@@ -40,6 +40,10 @@ struct loop {
   bool led;               /* a thread waits at the port... */
   int64_t due_ns;         /* ...until then */
   bool dozes;             /* workers may have news without a wake-up */
+  bool lingers;           /* since it was woken: looks before it sleeps */
+  bool has_paid;          /* and has found something so */
+  unsigned skips;         /* it does not, so many times that it is woken */
+  unsigned skips_left;    /* so many of them are still to come */
 
   unsigned threads;
   struct baton baton; /* with one thread: not used */

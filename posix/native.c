@@ -233,6 +233,7 @@ NATIVE_CONST struct native_calls native = {
     .munmap = munmap,
     .mprotect = mprotect,
     .madvise = madvise,
+    .sched_yield = sched_yield,
     .pthread_create = pthread_create,
 #if NATIVE_HAS_RWF
     .preadv2 = native__preadv2,

@@ -296,6 +296,7 @@ struct native_calls {
   int (*munmap)(void *at, size_t length);
   int (*mprotect)(void *at, size_t length, int access);
   int (*madvise)(void *at, size_t length, int advice);
+  int (*sched_yield)(void);
   int (*pthread_create)(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *),
       void *argument);
 #if NATIVE_HAS_RWF

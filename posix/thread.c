@@ -161,7 +161,7 @@ void os_thread_join(struct os_thread *thread) {
 }
 
 void os_thread_yield(void) {
-  sched_yield();
+  (void)native.sched_yield();
 }
 
 static _Thread_local void *thread__locals[OS_LOCAL_COUNT];
