@@ -209,9 +209,20 @@ ovio_handle ovio_file_handle(const struct ovio_file *public_file) {
 
 /* ---- open, adopt, release, close ---- */
 
+static unsigned file__stream_ways(const struct os_file *os, unsigned flags) {
+  const unsigned needs = OS_TRAIT_PORTABLE | OS_TRAIT_NONBLOCK;
+  if ((os->traits & needs) != needs || os->traits & OS_TRAIT_LISTENER ||
+      flags & (OVIO_BLOCKING | OVIO_INLINE))
+    return 0;
+  return (flags & OVIO_READ ? FILE_READ_HERE : 0) |
+         (flags & OVIO_WRITE ? FILE_WRITE_HERE : 0);
+}
+
 /* What file->state says of an open file. */
 static unsigned file__ways(const struct os_file *os, unsigned flags) {
   unsigned ways = flags & OVIO_INLINE ? FILE_INLINE : 0;
+  if (os->kind == OS_KIND_STREAM)
+    return ways | file__stream_ways(os, flags);
   if (os->kind != OS_KIND_DISK)
     return ways;
   if (os->traits & OS_TRAIT_TRY && flags & OVIO_READ)
@@ -816,12 +827,107 @@ static inline bool file__is_short(const struct file *file, const void *buffer,
          offset <= INT64_MAX - (int64_t)OS_TRANSFER_MAX;
 }
 
+/* ---- the short way of a stream ----
+ *
+ * A buffer that is not much, in a task, with nobody before it: tried at once.
+ * The lock is the turn meanwhile: nobody else can take it, and the call does
+ * not wait. What has to wait, and a write that has moved a part of its bytes,
+ * becomes an op before the lock is released, with the turn: so no other's bytes
+ * come in between. */
+
+/* Goes on after what the try has moved. Under the lock, which it releases. */
+static struct os_result file__go_on_here(struct task *task,
+                                         const struct request *request,
+                                         struct os_result result) {
+  struct file *file = request->file;
+  struct op op;
+  op_init(&op, OP_TRANSFER, file);
+  op.loop = task->loop;
+  op.turn = file__turn(request);
+  file__fill_transfer(&op.u.transfer, request, task->loop);
+  op.u.transfer.asked = request->iov->iov_len;
+  bool more = result.value == OVIO_EWOULDBLOCK ||
+              transfer_advance(&op.u.transfer, result.value);
+  int error = more ? file__register(file, &op) : 0;
+  CHECK(error == 0); /* the turn is free, and no close has begun */
+  os_lock_release(&file->lock);
+  file__leave(file);
+  if (more)
+    return op_go_on(&op, task);
+  return (struct os_result){transfer_result(&op.u.transfer), result.native};
+}
+
+/* Its turn is free. Under the lock, which it releases. */
+static struct os_result file__move_here(struct task *task,
+                                        const struct request *request) {
+  struct file *file = request->file;
+  const struct os_transfer transfer = {.file = &file->os,
+                                       .iov = request->iov,
+                                       .count = 1,
+                                       .offset = OVIO_HERE,
+                                       .write = request->write};
+  struct os_result result = os_port_try(task->loop->port, &transfer);
+  if (result.value != (int64_t)request->iov->iov_len &&
+      (request->write || result.value <= 0))
+    return file__go_on_here(task, request, result);
+  os_lock_release(&file->lock);
+  file__leave(file);
+  return result;
+}
+
+/* With the baton. */
+static struct os_result file__move_in_turn(struct task *task,
+                                           const struct request *request) {
+  const struct os_result long_way = {LONG_WAY, 0};
+  struct file *file = request->file;
+  struct loop *loop = task->loop;
+  const unsigned way = request->write ? FILE_WRITE_HERE : FILE_READ_HERE;
+  if (loop->cancelling || task_check_latch(task) != 0)
+    return long_way;
+  unsigned state = atomic_fetch_add(&file->state, FILE_USER);
+  if ((state & (FILE_OPEN | FILE_CLOSING | way)) == (FILE_OPEN | way) &&
+      file_uses_port(file, loop)) {
+    os_lock_acquire(&file->lock);
+    if (!file->turns[request->write ? TURN_WRITE : TURN_READ].holder &&
+        !(atomic_load(&file->state) & FILE_CLOSING)) {
+      poison_check(request->iov->iov_base, request->iov->iov_len);
+      return file__move_here(task, request);
+    }
+    os_lock_release(&file->lock);
+  }
+  file__leave(file);
+  return long_way;
+}
+
+static struct os_result file__try_here(const struct request *request) {
+  struct runner *runner = runner_current();
+  struct task *task = runner ? runner->task : NULL;
+  const unsigned ways = FILE_READ_HERE | FILE_WRITE_HERE;
+  const size_t length = request->iov->iov_len;
+  if (!task || inject_is_on() || !request->iov->iov_base || length == 0 ||
+      length > TRY_MAX || length > transfer_max(task->loop->max_transfer) ||
+      !(atomic_load_explicit(&request->file->state, memory_order_relaxed) &
+        ways))
+    return (struct os_result){LONG_WAY, 0};
+  loop_enter(task->loop);
+  struct os_result result = file__move_in_turn(task, request);
+  loop_leave(task->loop);
+  if (result.value != LONG_WAY)
+    task_give_way(task);
+  return result;
+}
+
 __attribute__((noinline)) static int64_t file__move_long(
     struct file *file, bool write, void *buffer, size_t length, int64_t offset,
     bool tried) {
   struct ovio_iovec whole = {buffer, length};
-  return file__transfer(
-      &(struct request){file, &whole, 1, offset, write, tried});
+  const struct request request = {file, &whole, 1, offset, write, tried};
+  struct os_result result = {LONG_WAY, 0};
+  if (file && offset == OVIO_HERE)
+    result = file__try_here(&request);
+  if (result.value == LONG_WAY)
+    return file__transfer(&request);
+  return runner_answer(result.value, result.native);
 }
 
 __attribute__((always_inline)) static inline int64_t file__move(

@@ -21,8 +21,12 @@ struct turn {
 #define FILE_WRITE_AT   8u  /* or writes it */
 #define FILE_TRY        16u /* os_file_transfer_try() is worth a call */
 #define FILE_INLINE     32u /* may block a loop's thread */
-#define FILE_WAYS       (FILE_READ_AT | FILE_WRITE_AT | FILE_TRY | FILE_INLINE)
-#define FILE_USER       64u
+#define FILE_READ_HERE  64u /* os_port_try() is worth a call */
+#define FILE_WRITE_HERE 128u
+#define FILE_WAYS                                                              \
+  (FILE_READ_AT | FILE_WRITE_AT | FILE_TRY | FILE_INLINE | FILE_READ_HERE |    \
+   FILE_WRITE_HERE)
+#define FILE_USER       256u
 
 #define FILE_UNBOUND    0u
 #define FILE_UNBINDABLE UINT64_MAX

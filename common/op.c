@@ -800,26 +800,41 @@ static int64_t op__perform_in_callback(struct op *op) {
                            : runner_answer(OVIO_EDEADLK, 0);
 }
 
-/* With the baton: suspends the task until it is finished, if need be. */
-static int op__await(struct op *op, struct task *task) {
-  int error = op__enter(op);
-  if (error)
-    return error;
-  op__seal(op);
-  op__arrive(op);
+/* Suspends the task until its op is finished, if need be. */
+static void op__await_end(struct op *op, struct task *task) {
   if (op->phase == OP_FINISHED) {
     struct runner *runner = task->loop->runner;
     op__unseal(op);
     if (runner->budget_left > 0 && op__settle(op)) {
       runner->budget_left--;
-      return 0;
+      return;
     }
     op__deliver_later(op);
   }
   op->suspended = true;
   task->op = op;
   task_suspend(task);
+}
+
+/* With the baton. */
+static int op__await(struct op *op, struct task *task) {
+  int error = op__enter(op);
+  if (error)
+    return error;
+  op__seal(op);
+  op__arrive(op);
+  op__await_end(op, task);
   return 0;
+}
+
+struct os_result op_go_on(struct op *op, struct task *task) {
+  op->task = task;
+  op__seal(op);
+  op__link(op);
+  (void)op__place(op); /* a stream has but one place */
+  op__pump(op);
+  op__await_end(op, task);
+  return (struct os_result){op->result, op->native};
 }
 
 static int64_t op__perform_in_task(struct op *op, struct task *task) {

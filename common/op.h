@@ -178,6 +178,9 @@ int64_t op_perform_wait(op_call *run, void *argument);
 /* An OP_CLEANUP: for what must be undone also by a task that was cancelled.
  * `run` must end soon by itself. */
 int64_t op_perform_cleanup(op_call *run, void *argument);
+/* A task's transfer that has entered its file and has its turn: what is left of
+ * it, at the port. With the baton; nobody has cancelled the task or loop. */
+struct os_result op_go_on(struct op *op, struct task *task);
 /* Starts it on its loop, from any thread. */
 int op_start(struct op *op);
 

@@ -81,6 +81,7 @@ static void port__free_slot(struct os_port *port, size_t index) {
   slot->fd = -1;
   slot->level = false;
   slot->tries = slot->vain = 0;
+  slot->tried[PORT_READ] = slot->tried[PORT_WRITE] = 0;
   slot->generation++;
   slot->next_free = port->first_free;
   port->first_free = index;
@@ -151,6 +152,7 @@ int os_port_create(struct os_port **port, unsigned engine, unsigned threads) {
     return OVIO_ENOMEM;
   made->poller = poller;
   made->alone = threads == 1;
+  made->looks = 1;
   int error = native_wakeup_open(&made->wakeup);
   if (error)
     goto err1;
@@ -298,12 +300,23 @@ static void port__learn(struct os_port *port, struct port_slot *slot) {
 }
 
 static bool port__can_be_level(const struct os_port *port,
-                               const struct os_io *io) {
-  return (io->transfer.file->traits & OS_TRAIT_READ_END) &&
-         port->poller->set_level;
+                               const struct os_file *file) {
+  return (file->traits & OS_TRAIT_READ_END) && port->poller->set_level;
 }
 
-/* Puts the io where news of its file are looked for. Under the lock. */
+/* For the loop's thread and slots in use. Alone it needs no lock for them: what
+ * other threads do, they do to slots of their own, and none moves the array. */
+static void port__enter(struct os_port *port) {
+  if (!port->alone)
+    os_lock_acquire(&port->lock);
+}
+
+static void port__leave(struct os_port *port) {
+  if (!port->alone)
+    os_lock_release(&port->lock);
+}
+
+/* Puts the io where news of its file are looked for. Entered. */
 static struct port_slot *port__put(struct os_port *port, struct os_io *io) {
   io->native[0] = io->transfer.file->registration;
   struct port_slot *slot = port__slot(port, io->native[0]);
@@ -314,17 +327,54 @@ static struct port_slot *port__put(struct os_port *port, struct os_io *io) {
   return slot;
 }
 
+/* What has come since a try in vain is still to be told by the engine, as long
+ * as nobody has looked at that. */
+static bool port__was_tried(const struct os_port *port,
+                            const struct port_slot *slot,
+                            enum port_direction direction) {
+  return slot->tried[direction] == port->looks;
+}
+
 /* false: it has to be tried first. */
 static bool port__waits_first(struct os_port *port, struct os_io *io) {
-  os_lock_acquire(&port->lock);
-  struct port_slot *slot = port__slot(port, io->transfer.file->registration);
-  bool level = slot && slot->level;
-  if (level)
+  const struct os_file *file = io->transfer.file;
+  enum port_direction direction = port__direction(io);
+  port__enter(port);
+  struct port_slot *slot = port__slot(port, file->registration);
+  bool waits = slot && ((slot->level && direction == PORT_READ) ||
+                        port__was_tried(port, slot, direction));
+  if (waits)
     port__put(port, io);
-  else if (slot)
+  else if (slot && port__can_be_level(port, file))
     slot->tries++;
+  port__leave(port);
+  return waits;
+}
+
+static void port__note_vain(struct os_port *port, const struct os_file *file,
+                            struct port_slot *slot,
+                            enum port_direction direction) {
+  slot->tried[direction] = port->looks;
+  os_lock_acquire(&port->lock);
+  if (port__can_be_level(port, file))
+    port__learn(port, slot);
   os_lock_release(&port->lock);
-  return level;
+}
+
+/* Nobody but the loop's thread moves the slots, or changes one in use. */
+struct os_result os_port_try(struct os_port *port,
+                             const struct os_transfer *transfer) {
+  const struct os_file *file = transfer->file;
+  enum port_direction direction = transfer->write ? PORT_WRITE : PORT_READ;
+  struct port_slot *slot = port__slot(port, file->registration);
+  CHECK(slot && !slot->waiting[direction]);
+  if (slot->level && direction == PORT_READ)
+    return (struct os_result){OVIO_EWOULDBLOCK, 0};
+  slot->tries++;
+  struct os_result result = native_attempt(transfer);
+  if (result.value == OVIO_EWOULDBLOCK)
+    port__note_vain(port, file, slot, direction);
+  return result;
 }
 
 /* Who waits has submitted what there was before. */
@@ -345,8 +395,7 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
     return false;
   if (port__is_at_ring(io))
     return port__start_at_ring(port, io);
-  bool learns = port__can_be_level(port, io);
-  if (learns && port__waits_first(port, io))
+  if (io->kind == OS_IO_TRANSFER && port__waits_first(port, io))
     return true;
   io->native[0] = 0;
   io->result = port__attempt(io);
@@ -354,22 +403,42 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
     return false;
   os_lock_acquire(&port->lock);
   struct port_slot *slot = port__put(port, io);
-  if (learns)
+  if (io->kind == OS_IO_TRANSFER && port__can_be_level(port, io->transfer.file))
     port__learn(port, slot);
   os_lock_release(&port->lock);
   return true;
+}
+
+static struct os_io *port__take_from(struct port_slot *slot,
+                                     enum port_direction direction) {
+  struct os_io *io = slot->waiting[direction];
+  slot->waiting[direction] = NULL;
+  return io;
+}
+
+/* What waits in a slot keeps it in use; whose else it was, if nobody does, has
+ * to be looked up under the lock. */
+static bool port__is_waited_in(const struct os_port *port,
+                               uint64_t registration,
+                               enum port_direction direction) {
+  size_t index = (uint32_t)registration;
+  return port->alone && index > 0 && index <= port->slots_used &&
+         port->slots[index - 1].waiting[direction];
 }
 
 /* Takes out the io that waits there; NULL: none does, and to be told so once
  * is enough. */
 static struct os_io *port__take(struct os_port *port, uint64_t registration,
                                 enum port_direction direction) {
+  struct port_slot *slot = NULL;
+  if (port__is_waited_in(port, registration, direction))
+    slot = port__slot(port, registration);
+  if (slot)
+    return port__take_from(slot, direction);
   os_lock_acquire(&port->lock);
-  struct port_slot *slot = port__slot(port, registration);
-  struct os_io *io = slot ? slot->waiting[direction] : NULL;
-  if (io)
-    slot->waiting[direction] = NULL;
-  else if (slot && slot->level && direction == PORT_READ)
+  slot = port__slot(port, registration);
+  struct os_io *io = slot ? port__take_from(slot, direction) : NULL;
+  if (slot && !io && slot->level && direction == PORT_READ)
     port__set_level(port, slot, false);
   os_lock_release(&port->lock);
   return io;
@@ -401,9 +470,9 @@ static struct os_io *port__retry(struct os_port *port, uint64_t registration,
   io->native[0] = 0;
   if (io->result.value != OVIO_EWOULDBLOCK)
     return io;
-  os_lock_acquire(&port->lock);
+  port__enter(port);
   port__put(port, io);
-  os_lock_release(&port->lock);
+  port__leave(port);
   return NULL;
 }
 
@@ -455,6 +524,7 @@ static int port__wait_paused(struct os_port *port, int timeout_ms,
   int error = errno;
   if (pause)
     pause->end(pause->argument);
+  port->looks++; /* edges that were told come no more */
   return ready < 0 ? -error : ready;
 }
 

@@ -63,6 +63,8 @@ static struct fake_handle *file__take(struct os_file *file, unsigned kind) {
       .handle = (intptr_t)file__next, .kind = kind, .alignment = 1};
   if (fake_chance(60))
     file->traits |= OS_TRAIT_PORTABLE;
+  if (kind == OS_KIND_STREAM && fake_chance(60))
+    file->traits |= OS_TRAIT_NONBLOCK;
   if (kind == OS_KIND_DISK && fake_chance(30))
     file->traits |= OS_TRAIT_TRY;
   file__open++;
