@@ -10,7 +10,7 @@
 
 static struct native_calls real;
 
-enum { BURST = 32, BURSTS = 200, SINGLES = 2000 };
+enum { BURST = 32, BURSTS = 20, SINGLES = 2000, TIMES = 200 };
 
 static struct {
   struct ovio_loop *loop;
@@ -123,16 +123,19 @@ static void run(struct test *test, int bursts, int each) {
   TRY_EQ(ovio_loop_destroy(loop), 0);
 }
 
-/* One wake-up each, but for those by which that is learnt; a look that takes
- * long, since others have the processor, is given up for a while. */
+/* One wake-up each. A look that takes long, since others have the processor, is
+ * given up for a while: so not every time that this is tried. */
 static void test_a_burst_is_one_wake_up(struct test *test) {
   ONE_THREAD("its thread plays the other one, too");
   if (!engine_is_watched(test))
     SKIP("the waits of this engine are not played");
-  run(test, BURSTS, BURST);
-  printf("%d bursts of %d posts, %s: %d wake-ups, %d yields\n", BURSTS, BURST,
-         test->mode->name, play.wakes, play.yields);
-  TRY(play.wakes <= BURSTS + BURSTS / 10);
+  int time = 0;
+  do
+    run(test, BURSTS, BURST);
+  while (!test->failure[0] && play.wakes > BURSTS + 1 && ++time < TIMES);
+  printf("%d bursts of %d posts, %s: %d wake-ups, %d yields, time %d\n", BURSTS,
+         BURST, test->mode->name, play.wakes, play.yields, time + 1);
+  TRY(play.wakes <= BURSTS + 1); /* and one for the end of the hold */
 }
 
 /* A look for more that is always in vain is soon left out. */
