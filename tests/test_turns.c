@@ -91,7 +91,7 @@ static void test_what_has_come_is_found(struct test *test) {
   struct ovio_file pipe[2];
   struct ovio_group group;
   char bytes[4];
-  const struct ovio_iovec parts[2] = {{bytes, 2}, {bytes + 2, 2}};
+  const struct ovio_iovec parts[2] = {{bytes, 3}, {bytes + 3, 1}};
   TRY_EQ(ovio_pipe(pipe, 0), 0);
   ovio_group_init(&group);
   for (int time = 0; time < TIMES; time++) {
