@@ -52,8 +52,8 @@ static inline int scene_races(int rounds) {
 struct outcome {
   struct ovio_op op; /* first */
   atomic_int calls;
-  int64_t result;
-  uint32_t native;
+  _Atomic int64_t result; /* another thread's callback may follow at once */
+  _Atomic uint32_t native;
 };
 
 static inline void outcome_done(struct ovio_op *op, int64_t result) {

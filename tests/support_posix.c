@@ -230,11 +230,17 @@ static unsigned long count_entries(const char *path) {
   return count;
 }
 
+static char program[1024];
+
+static void find_program(void) {
+  ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  program[length > 0 ? length : 0] = 0;
+}
+
 const char *test_program(void) {
-  static char path[1024];
-  ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-  path[length > 0 ? length : 0] = 0;
-  return path;
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, find_program);
+  return program;
 }
 
 ovio_handle test_standard(int at) {

@@ -576,8 +576,8 @@ static void test_deeper_than_the_ring(struct test *test) {
 struct reader {
   struct test *test;
   struct ovio_file *file;
-  int rounds;
-  bool ended;
+  atomic_int rounds;
+  atomic_bool ended;
 };
 
 static void read_on_and_on(void *argument) {
@@ -591,8 +591,8 @@ static void read_on_and_on(void *argument) {
 
 struct waiting {
   struct ovio_file *file;
-  int state;
-  int64_t result;
+  atomic_int state;
+  _Atomic int64_t result;
   char byte;
 };
 

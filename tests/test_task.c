@@ -7,10 +7,10 @@
 /* ---- spawning ---- */
 
 struct note {
-  struct ovio_loop *loop;
-  void *argument;
+  struct ovio_loop *_Atomic loop;
+  void *_Atomic argument;
   atomic_int runs;
-  int64_t results[6];
+  _Atomic int64_t results[6];
 };
 
 static void count_run(void *argument) {

@@ -80,11 +80,7 @@ for name in $(cd tests && ls test_*.c | sed 's/[.]c$//'); do
       test_node | test_memory | test_runner | test_standard_missing) continue ;;
   esac
   step "threads-$name" native linux "$name"
-  # The others' bodies share plain variables.
-  case $name in
-    test_loop | test_task | test_process | test_posix_uring) ;;
-    *) step "threads-tsan-$name" native linux-tsan "$name" ;;
-  esac
+  step "threads-tsan-$name" native linux-tsan "$name"
 done
 unset OVIO_TEST_THREADS OVIO_TEST_ENGINES
 
