@@ -523,11 +523,17 @@ static void op__interrupt_again(struct timer *timer) {
   op__interrupt_later(op);
 }
 
+/* No worker had it yet; but op__try() may have moved something. */
+static void op__take_back(struct op *op) {
+  bool moved = op->code == OP_TRANSFER && op->u.transfer.moved > 0;
+  op_finish(op, moved ? op->u.transfer.moved : OVIO_ECANCELED);
+}
+
 static void op__cancel_on_worker(struct op *op) {
   if (op->timer.armed)
     return; /* asked before */
   if (workers_cancel(&op->loop->workers, op)) {
-    op_finish(op, OVIO_ECANCELED);
+    op__take_back(op);
     return;
   }
   op->retries = 0;

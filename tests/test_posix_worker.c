@@ -47,6 +47,64 @@ static ssize_t try_pwrite(int fd, const void *buffer, size_t length,
   return real.pwrite(fd, buffer, length, offset);
 }
 
+#if NATIVE_HAS_RWF
+/* One byte is in the page cache, and then none. */
+static atomic_bool one_is_cached;
+static atomic_bool rest_is_not;
+
+static ssize_t try_preadv2(int fd, const struct iovec *iov, int count,
+                           off_t offset, int flags) {
+  struct iovec first = {iov->iov_base, 1};
+  if (!(flags & RWF_NOWAIT) || !atomic_load(&one_is_cached))
+    return real.preadv2(fd, iov, count, offset, flags);
+  if (offset == 0)
+    return real.pread(fd, first.iov_base, 1, 0);
+  atomic_store(&rest_is_not, true);
+  errno = EAGAIN;
+  return -1;
+}
+
+/* What was in the page cache has been read when the rest is cancelled before a
+ * worker has it; the ring's reads are not taken back. */
+static void test_a_cancel_after_a_cached_part(struct test *test) {
+  struct outcome write = {.calls = 0};
+  struct outcome read = {.calls = 0};
+  struct ovio_loop *loop;
+  struct loop_thread thread;
+  struct ovio_file file;
+  char buffer[6];
+  struct ovio_loop_options options = {.size = sizeof options, .max_workers = 1};
+  TRY_EQ(ovio_open(&file, test_path("part"),
+                   OVIO_READ | OVIO_WRITE | OVIO_CREATE, 0600),
+         0);
+  TRY_EQ(ovio_write(&file, "abcdef", 6, 0), 6);
+  TRY_EQ(test_loop_create(test, &loop, &options), 0);
+  atomic_store(&stuck, false);
+  atomic_store(&released, false);
+  TRY_EQ(
+      ovio_start_write(loop, &write.op, &file, "abc", 3, STUCK, outcome_done),
+      0);
+  TRY(loop_thread_start(&thread, loop));
+  AWAIT(atomic_load(&stuck));
+  atomic_store(&rest_is_not, false);
+  atomic_store(&one_is_cached, true);
+  TRY_EQ(ovio_start_read(loop, &read.op, &file, buffer, 6, OVIO_HERE,
+                         outcome_done),
+         0);
+  AWAIT(atomic_load(&rest_is_not) || atomic_load(&read.calls) == 1);
+  TRY(atomic_load(&rest_is_not));
+  (void)ovio_cancel(&read.op);
+  AWAIT(atomic_load(&read.calls) == 1);
+  atomic_store(&one_is_cached, false);
+  atomic_store(&released, true);
+  TRY_EQ(loop_thread_end(&thread), 0);
+  TRY(read.result == 1 || read.result == 6);
+  TRY_EQ(ovio_seek(&file, 0, SEEK_CUR), read.result);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+#endif
+
 /* Nothing is done that could not be ended; but a close is. */
 static void test_no_worker_to_be_made(struct test *test) {
   struct ovio_loop *loop;
@@ -137,9 +195,12 @@ static void test_a_stuck_write_holds_nothing_up(struct test *test) {
 
 int main(void) {
   const struct test_case cases[] = {
-      TEST_ENGINES(test_no_worker_to_be_made),
-      TEST_ENGINES(test_few_wakes_for_buffered_writes),
-      TEST_ENGINES(test_a_stuck_write_holds_nothing_up),
+    TEST_ENGINES(test_no_worker_to_be_made),
+    TEST_ENGINES(test_few_wakes_for_buffered_writes),
+    TEST_ENGINES(test_a_stuck_write_holds_nothing_up),
+#if NATIVE_HAS_RWF
+    TEST_ENGINES(test_a_cancel_after_a_cached_part),
+#endif
   };
   real = native;
 #if NATIVE_HAS_EVENTFD
@@ -149,5 +210,8 @@ int main(void) {
 #endif
   native.write = try_write;
   native.pwrite = try_pwrite;
+#if NATIVE_HAS_RWF
+  native.preadv2 = try_preadv2;
+#endif
   return test_main(cases, sizeof cases / sizeof *cases);
 }
