@@ -9,7 +9,14 @@
 
 #include "tests/fake/sim.h"
 
-enum { FILES = 4, ACTS = 24, LENGTH_MAX = 12000, POISON = 0xA5, PARTS = 24 };
+enum {
+  FILES = 4,
+  ACTS = 24,
+  LENGTH_MAX = 12000,
+  POISON = 0xA5,
+  PARTS = 24,
+  BLOCK = 16
+};
 
 enum mode { MODE_OFFSETS, MODE_POSITION, MODE_APPEND, MODES };
 enum state { CLOSED, OPENING, OPEN, CLOSING };
@@ -29,13 +36,15 @@ struct act {
   size_t length;
   int64_t offset;
   int64_t result;
-  uint8_t buffer[LENGTH_MAX];
+  _Alignas(BLOCK) uint8_t buffer[LENGTH_MAX];
 };
 
 struct world_file {
   struct ovio_file file;
   enum state state;
   enum mode mode;
+  unsigned flags;
+  unsigned block; /* 1; BLOCK: it is a direct one */
   char path[2];
   intptr_t handle;
   unsigned busy;
@@ -217,9 +226,9 @@ static struct act *files__idle_act(struct world_file *file, enum kind kind) {
   return NULL;
 }
 
-static size_t files__length(void) {
+static size_t files__length(const struct world_file *file) {
   size_t limit = sim_chance(70) ? 64 : sim_chance(70) ? 2000 : LENGTH_MAX;
-  return 1 + (size_t)sim_below(limit);
+  return (1 + (size_t)sim_below(limit / file->block)) * file->block;
 }
 
 static void files__cut(struct act *act) {
@@ -228,6 +237,7 @@ static void files__cut(struct act *act) {
     size_t left = act->length - at;
     size_t some = sim_below(4) ? left / 4 : left;
     size_t take = part == PARTS - 1 ? left : (size_t)sim_below(some + 1);
+    take -= take % act->file->block;
     act->iov[part] = (struct ovio_iovec){act->buffer + at, take};
     at += take;
   }
@@ -269,10 +279,11 @@ static void files__step_move(struct world_file *file) {
       files__idle_act(file, sim_chance(50) ? ACT_READ : ACT_WRITE);
   if (!act)
     return;
-  act->length = files__length();
-  act->offset = file->mode == MODE_OFFSETS
-                    ? (int64_t)sim_below(FAKE_DISK_MAX / 8)
-                    : OVIO_HERE;
+  act->length = files__length(file);
+  act->offset = OVIO_HERE;
+  if (file->mode == MODE_OFFSETS)
+    act->offset =
+        (int64_t)(sim_below(FAKE_DISK_MAX / 8) / file->block * file->block);
   if (act->kind == ACT_WRITE)
     files__fill(act);
   sim_note("%s file %s, %zu bytes at %lld",
@@ -311,10 +322,14 @@ static void files__step_open(struct world_file *file) {
   /* Elsewhere it leaves bytes behind a failure, which the model has not. */
   bool free = file->mode == MODE_OFFSETS && sim_chance(50);
   unsigned order = free ? OVIO_UNORDERED : 0;
-  sim_note("open file %s, mode %d", file->path, (int)file->mode);
+  unsigned direct = sim_chance(30) ? OVIO_DIRECT : 0;
+  file->block = direct ? BLOCK : 1;
+  file->flags = OVIO_READ | OVIO_WRITE | append | direct;
+  sim_note("open file %s, mode %d%s", file->path, (int)file->mode,
+           direct ? ", direct" : "");
   CHECK(ovio_start_open(sim_loop, &act->op, &file->file, NULL, file->path,
-                        OVIO_READ | OVIO_WRITE | OVIO_TRUNCATE | append | order,
-                        0, files__on_open) == 0);
+                        file->flags | OVIO_TRUNCATE | order, 0,
+                        files__on_open) == 0);
 }
 
 static void files__step_close(struct world_file *file) {
@@ -328,7 +343,7 @@ static void files__step_close(struct world_file *file) {
 }
 
 static void files__step_seek(struct world_file *file) {
-  int64_t to = (int64_t)sim_below(5000);
+  int64_t to = (int64_t)(sim_below(5000) / file->block * file->block);
   /* Before what has ended but not come, the model cannot put a seek. */
   bool tell = sim_chance(50) || file->head;
   if (sim_is_plain())
@@ -344,6 +359,23 @@ static void files__step_seek(struct world_file *file) {
     return; /* not in the way: its result has not come yet */
   CHECK(at == (tell ? file->position : to));
   file->position = at;
+}
+
+/* The handle leaves, with its position, and comes back. */
+static void files__step_adopt(struct world_file *file) {
+  if (sim_is_plain())
+    return; /* it would wait with the lock of the callbacks */
+  sim_note("release and adopt file %s with %u in flight", file->path,
+           file->busy);
+  ovio_handle handle = ovio_release(&file->file);
+  if (handle == OVIO_NO_HANDLE) {
+    CHECK(file->busy);
+    return;
+  }
+  CHECK(file->handle == (intptr_t)handle);
+  CHECK(ovio_file_handle(&file->file) == OVIO_NO_HANDLE);
+  CHECK(ovio_adopt(&file->file, OVIO_NO_HANDLE, file->flags) == OVIO_EBADF);
+  CHECK(ovio_adopt(&file->file, handle, file->flags) == 0);
 }
 
 static void files__step_cancel(void) {
@@ -371,8 +403,10 @@ static void files__step(void) {
     return;
   } else if (dice < 90) {
     files__step_small(file);
-  } else if (dice < 97) {
+  } else if (dice < 95) {
     files__step_seek(file);
+  } else if (dice < 97) {
+    files__step_adopt(file);
   } else {
     files__step_close(file);
   }

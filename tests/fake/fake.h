@@ -40,6 +40,7 @@ struct fake_handle {
   unsigned pending; /* ios of a port */
   unsigned waiting; /* of these, by direction, on a stream: bits */
   unsigned long faults;
+  int64_t position;
   struct fake_disk *disk; /* one of these two */
   struct fake_pipe *pipe;
 };

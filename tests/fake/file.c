@@ -8,7 +8,7 @@
 
 #include "common/memory.h"
 
-enum { RANGES = 64 };
+enum { RANGES = 64, BLOCK = 16 };
 
 struct range {
   const struct fake_handle *owner; /* NULL: free */
@@ -53,20 +53,24 @@ size_t fake_room(intptr_t handle) {
   return file__handles[handle].pipe->room;
 }
 
-static struct fake_handle *file__take(struct os_file *file, unsigned kind) {
-  do
-    file__next = file__next % (FAKE_HANDLES - 1) + 1;
-  while (file__handles[file__next].open);
-  struct fake_handle *handle = &file__handles[file__next];
-  *handle = (struct fake_handle){.open = true};
-  *file = (struct os_file){
-      .handle = (intptr_t)file__next, .kind = kind, .alignment = 1};
+static void file__describe(struct os_file *file, intptr_t handle,
+                           unsigned kind) {
+  *file = (struct os_file){.handle = handle, .kind = kind, .alignment = 1};
   if (fake_chance(60))
     file->traits |= OS_TRAIT_PORTABLE;
   if (kind == OS_KIND_STREAM && fake_chance(60))
     file->traits |= OS_TRAIT_NONBLOCK;
   if (kind == OS_KIND_DISK && fake_chance(30))
     file->traits |= OS_TRAIT_TRY;
+}
+
+static struct fake_handle *file__take(struct os_file *file, unsigned kind) {
+  do
+    file__next = file__next % (FAKE_HANDLES - 1) + 1;
+  while (file__handles[file__next].open);
+  struct fake_handle *handle = &file__handles[file__next];
+  *handle = (struct fake_handle){.open = true};
+  file__describe(file, (intptr_t)file__next, kind);
   file__open++;
   return handle;
 }
@@ -91,6 +95,8 @@ struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
     return (struct os_result){OVIO_EMFILE, 24};
   struct fake_disk *disk = &file__disks[path[0] - '0'];
   file__take(file, OS_KIND_DISK)->disk = disk;
+  if (flags & OVIO_DIRECT)
+    file->alignment = BLOCK;
   if (flags & OVIO_TRUNCATE)
     disk->size = 0;
   return (struct os_result){0, 0};
@@ -103,16 +109,28 @@ struct os_result os_file_open_beneath(struct os_file *file,
   return os_file_open(file, dir, path, flags, mode);
 }
 
+/* Half of them go on from the handle's own position, as POSIX has it. */
 struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
                                unsigned flags) {
-  (void)file;
-  (void)handle;
-  (void)flags;
-  return (struct os_result){OVIO_EBADF, 0};
+  struct os_file known = {.handle = (intptr_t)handle};
+  if (known.handle <= 0 || known.handle >= FAKE_HANDLES ||
+      !file__handles[known.handle].open)
+    return (struct os_result){OVIO_EBADF, 9};
+  const struct fake_handle *it = fake_handle_of(&known);
+  file__describe(file, known.handle, it->disk ? OS_KIND_DISK : OS_KIND_STREAM);
+  if (flags & OVIO_DIRECT)
+    file->alignment = BLOCK;
+  if (it->disk && fake_chance(50))
+    file->traits |= OS_TRAIT_SYSTEM_POSITION;
+  file->position = it->position;
+  return (struct os_result){0, 0};
 }
 
 ovio_handle os_file_release(struct os_file *file, int64_t position) {
-  (void)position;
+  struct fake_handle *handle = fake_handle_of(file);
+  CHECK(handle->pending == 0);
+  if (!(file->traits & OS_TRAIT_SYSTEM_POSITION))
+    handle->position = position;
   return (ovio_handle)file->handle;
 }
 
@@ -150,9 +168,11 @@ static size_t file__total(const struct os_transfer *transfer) {
   return total;
 }
 
-static size_t file__shorten(size_t bytes) {
-  if (bytes > 1 && fake_chance(35))
-    bytes = 1 + (size_t)(fake_random() % bytes);
+/* By whole blocks, where the file has any. */
+static size_t file__shorten(size_t bytes, size_t block) {
+  CHECK(bytes % block == 0);
+  if (bytes > block && fake_chance(35))
+    bytes = block * (1 + (size_t)(fake_random() % (bytes / block)));
   return bytes;
 }
 
@@ -169,31 +189,49 @@ static struct os_result file__fault(struct fake_handle *handle, int64_t value) {
   return (struct os_result){value, 5};
 }
 
-static struct os_result file__attempt_disk(struct fake_handle *handle,
-                                           const struct os_transfer *transfer) {
-  struct fake_disk *disk = handle->disk;
-  int64_t offset =
-      transfer->offset == OS_APPEND ? disk->size : transfer->offset;
-  int64_t end = transfer->write ? FAKE_DISK_MAX : disk->size;
-  CHECK(offset >= 0);
-  if (fake_chance(6))
-    return file__fault(handle, fake_chance(50) ? OVIO_EIO : OVIO_ENOBUFS);
-  if (offset >= end)
-    return transfer->write ? file__fault(handle, OVIO_ENOSPC)
-                           : (struct os_result){0, 0};
-  size_t bytes = file__shorten(file__total(transfer));
-  if ((int64_t)bytes > end - offset)
-    bytes = (size_t)(end - offset);
-  if (transfer->write && offset > disk->size)
-    memset(disk->bytes + disk->size, 0, (size_t)(offset - disk->size));
+static int64_t file__offset(const struct fake_handle *handle,
+                            const struct os_transfer *transfer) {
+  if (transfer->offset == OS_APPEND)
+    return handle->disk->size;
+  if (transfer->offset != OVIO_HERE)
+    return transfer->offset;
+  CHECK(transfer->file->traits & OS_TRAIT_SYSTEM_POSITION);
+  return handle->position;
+}
+
+static void file__copy(struct fake_disk *disk,
+                       const struct os_transfer *transfer, int64_t offset,
+                       size_t bytes) {
   for (size_t at = 0; at < bytes; at++) {
     if (transfer->write)
       disk->bytes[offset + (int64_t)at] = *file__byte(transfer, at);
     else
       *file__byte(transfer, at) = disk->bytes[offset + (int64_t)at];
   }
+}
+
+static struct os_result file__attempt_disk(struct fake_handle *handle,
+                                           const struct os_transfer *transfer) {
+  struct fake_disk *disk = handle->disk;
+  int64_t offset = file__offset(handle, transfer);
+  int64_t end = transfer->write ? FAKE_DISK_MAX : disk->size;
+  CHECK(offset >= 0 && offset % (int64_t)transfer->file->alignment == 0);
+  if (fake_chance(6))
+    return file__fault(handle, fake_chance(50) ? OVIO_EIO : OVIO_ENOBUFS);
+  if (offset >= end)
+    return transfer->write ? file__fault(handle, OVIO_ENOSPC)
+                           : (struct os_result){0, 0};
+  size_t bytes =
+      file__shorten(file__total(transfer), transfer->file->alignment);
+  if ((int64_t)bytes > end - offset)
+    bytes = (size_t)(end - offset);
+  if (transfer->write && offset > disk->size)
+    memset(disk->bytes + disk->size, 0, (size_t)(offset - disk->size));
+  file__copy(disk, transfer, offset, bytes);
   if (transfer->write && offset + (int64_t)bytes > disk->size)
     disk->size = offset + (int64_t)bytes;
+  if (transfer->offset < 0)
+    handle->position = offset + (int64_t)bytes;
   return (struct os_result){(int64_t)bytes, 0};
 }
 
@@ -211,7 +249,7 @@ static struct os_result file__attempt_pipe(struct fake_handle *handle,
   if (fake_chance(1))
     return file__fault(handle, OVIO_EIO);
   size_t bytes = file__total(transfer);
-  bytes = file__shorten(bytes < available ? bytes : available);
+  bytes = file__shorten(bytes < available ? bytes : available, 1);
   for (size_t at = 0; at < bytes; at++) {
     if (transfer->write)
       pipe->bytes[(pipe->at + pipe->used++) % pipe->room] =
@@ -325,9 +363,15 @@ struct os_result os_file_size(const struct os_file *file) {
 
 struct os_result os_file_seek(const struct os_file *file, int64_t offset,
                               int whence) {
-  (void)offset;
-  (void)whence;
-  return file__small(file);
+  struct fake_handle *handle = fake_handle_of(file);
+  CHECK(file->traits & OS_TRAIT_SYSTEM_POSITION);
+  int64_t base = whence == SEEK_SET   ? 0
+                 : whence == SEEK_CUR ? handle->position
+                                      : handle->disk->size;
+  if (base + offset < 0)
+    return (struct os_result){OVIO_EINVAL, 22};
+  handle->position = base + offset;
+  return (struct os_result){handle->position, 0};
 }
 
 struct os_result os_file_stat(const struct os_file *file,
