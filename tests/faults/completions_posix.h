@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What comes back by itself is changed where the library will find it: entries
- * of the ring, and epoll's events. Behind the enum of calls. */
+ * of the ring, epoll's events and poll's. Behind the enum of calls. */
 
 #if NATIVE_HAS_URING
 /* The entry's op, if it is one: smaller numbers are the ring's own. */
@@ -10,6 +10,8 @@ static const struct os_io *completion_io(const struct io_uring_cqe *entry) {
 }
 
 static size_t completion_row(const struct os_io *io) {
+  if (io->kind == OS_IO_SYNC)
+    return FAULT_ring_sync;
   if (io->kind != OS_IO_TRANSFER)
     return FAULT_COUNT;
   return io->transfer.write ? FAULT_ring_write : FAULT_ring_read;
@@ -59,3 +61,13 @@ static void completions_of_epoll(int count, struct epoll_event *events) {
 #define COMPLETIONS_epoll_wait(result, epoll, events, ...)                     \
   completions_of_epoll(result, events)
 #endif
+
+/* What poll says of a file is replaced: an error or a hang-up comes alone. */
+static void completions_of_poll(int ready, struct pollfd *set, nfds_t count) {
+  for (nfds_t at = 0; ready > 0 && at < count; at++) {
+    if (set[at].revents && fault_strikes(FAULT_poll_event))
+      set[at].revents = (short)fault_native();
+  }
+}
+#define COMPLETIONS_poll(result, set, count, ...)                              \
+  completions_of_poll(result, set, count)

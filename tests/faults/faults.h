@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* As a name: no error is right. */
+#define FAULT_RIGHT 1
+
 struct fault_error {
   uint32_t native;
   int name; /* the library's; 0: os_error_map()'s */
