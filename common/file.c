@@ -68,22 +68,67 @@ static void file__await_users(struct file *file) {
   }
 }
 
+/* Nobody runs the loop that it needs. */
+static bool file__is_stuck(const struct op *op) {
+  return op->loop && !atomic_load(&op->loop->running);
+}
+
 /* Can those before it end while the caller waits? */
 static int file__would_wait(const struct file *file, const struct turn *turn) {
   if (runner_current())
     return OVIO_EDEADLK; /* a callback */
   if (file->os.traits & OS_TRAIT_NO_WAIT)
     return OVIO_EWOULDBLOCK;
-  const struct op *op = turn->holder;
-  const struct node *node = turn->waiting.head;
-  for (;;) {
-    if (op->loop && !atomic_load(&op->loop->running))
+  if (file__is_stuck(turn->holder))
+    return OVIO_EDEADLK;
+  const struct op *op = turn->last;
+  while (op) {
+    op = op->turn_next;
+    if (file__is_stuck(op))
       return OVIO_EDEADLK;
-    if (!node)
-      return 0;
-    op = CONTAINER_OF(node, struct op, turn_link);
-    node = node->next;
+    if (op == turn->last)
+      break;
   }
+  return 0;
+}
+
+/* ---- turns; all under the lock ---- */
+
+static void turn__push(struct turn *turn, struct op *op) {
+  struct op *last = turn->last ? turn->last : op;
+  op->turn_next = turn->last ? last->turn_next : op;
+  last->turn_next = op;
+  turn->last = op;
+}
+
+/* Takes the one behind `before` out. */
+static void turn__take(struct turn *turn, struct op *before) {
+  struct op *op = before->turn_next;
+  before->turn_next = op->turn_next;
+  if (op == before)
+    turn->last = NULL;
+  else if (op == turn->last)
+    turn->last = before;
+}
+
+/* NULL: nobody waits. */
+static struct op *turn__pop(struct turn *turn) {
+  struct op *first = turn->last ? turn->last->turn_next : NULL;
+  if (first)
+    turn__take(turn, turn->last);
+  return first;
+}
+
+/* Fine if it has been taken out before. */
+static void turn__remove(struct turn *turn, const struct op *op) {
+  struct op *before = turn->last;
+  while (before && before->turn_next != op) {
+    before = before->turn_next;
+    if (before == turn->last)
+      return;
+  }
+  if (before)
+    turn__take(turn, before);
 }
 
 static int file__take_turn(struct file *file, struct op *op) {
@@ -95,9 +140,9 @@ static int file__take_turn(struct file *file, struct op *op) {
     op->granted = true;
     return 0;
   }
-  int error = op->parker ? file__would_wait(file, turn) : 0;
+  int error = op->loop ? 0 : file__would_wait(file, turn);
   if (!error)
-    queue_push(&turn->waiting, &op->turn_link);
+    turn__push(turn, op);
   return error;
 }
 
@@ -106,11 +151,10 @@ static void file__pass_turn(struct file *file, struct op *op) {
     return;
   struct turn *turn = &file->turns[op->turn];
   if (turn->holder != op) {
-    queue_remove(&turn->waiting, &op->turn_link);
+    turn__remove(turn, op);
     return;
   }
-  struct node *node = queue_pop(&turn->waiting);
-  turn->holder = node ? CONTAINER_OF(node, struct op, turn_link) : NULL;
+  turn->holder = turn__pop(turn);
   if (turn->holder)
     op_grant(turn->holder);
 }
@@ -168,7 +212,7 @@ bool file_abandon_turn(struct file *file, struct op *op) {
   os_lock_acquire(&file->lock);
   bool waits = !op->granted;
   if (waits)
-    queue_remove(&file->turns[op->turn].waiting, &op->turn_link);
+    turn__remove(&file->turns[op->turn], op);
   os_lock_release(&file->lock);
   return waits;
 }
@@ -180,7 +224,7 @@ static int file__tell_position(struct file *file) {
   bool busy = disk && file->turns[TURN_POSITION].holder;
   if (disk && !busy) {
     struct os_file copy = file->os;
-    (void)os_file_release(&copy, file->position);
+    (void)os_file_release(&copy, file->os.position);
   }
   os_lock_release(&file->lock);
   return busy ? OVIO_EBUSY : 0;
@@ -239,7 +283,6 @@ static unsigned file__ways(const struct os_file *os, unsigned flags) {
 void file_install(struct file *file, const struct os_file *os, unsigned flags) {
   file->os = *os;
   file->flags = flags;
-  file->position = os->position;
   os_lock_init(&file->lock);
   atomic_store(&file->state, FILE_OPEN | file__ways(os, flags));
 }
@@ -403,20 +446,20 @@ ovio_handle ovio_release(struct ovio_file *public_file) {
   file__await_users(file); /* those who come in, to be refused */
   file__forget(file);
   struct os_file os = file->os;
-  ovio_handle handle = os_file_release(&os, file->position);
+  ovio_handle handle = os_file_release(&os, file->os.position);
   file__clear(file);
   return handle;
 }
 
 /* Can the operations in flight be ended while the closer waits? */
 static int file__check_close(const struct file *file, const struct op *closer) {
-  bool callback = closer->parker && runner_current();
+  bool callback = !closer->loop && runner_current();
   for (const struct op *op = file->ops; op; op = op->file_next) {
     if (!op->loop)
       return OVIO_EBUSY; /* nothing ends a plain thread's call */
     if (callback)
       return OVIO_EDEADLK;
-    if (closer->parker && !atomic_load(&op->loop->running))
+    if (!closer->loop && file__is_stuck(op))
       return OVIO_EDEADLK;
   }
   return 0;
@@ -454,7 +497,7 @@ int file_begin_close(struct file *file, struct op *closer) {
 struct os_result file_close_now(struct file *file) {
   file__await_users(file);
   file__forget(file);
-  struct os_result result = os_file_close(&file->os, file->position);
+  struct os_result result = os_file_close(&file->os, file->os.position);
   file__clear(file);
   return result;
 }
@@ -537,16 +580,16 @@ static bool file__appends(const struct file *file, bool write) {
 /* The offset is the position's. A direct read from between two blocks can only
  * mean the end of the file, where the last read stopped. */
 static int file__place_here(struct file *file, struct transfer *transfer) {
-  int64_t length = transfer_length(transfer->iov, transfer->count);
-  transfer->offset = file->position;
-  if (file->position > INT64_MAX - length)
+  int64_t length = transfer_total(transfer);
+  transfer->offset = file->os.position;
+  if (file->os.position > INT64_MAX - length)
     return OVIO_EINVAL;
-  if ((uint64_t)file->position % transfer->alignment == 0)
+  if ((uint64_t)file->os.position % transfer->alignment == 0)
     return 0;
   if (transfer->write)
     return OVIO_EINVAL;
   struct os_result size = os_file_size(&file->os);
-  return size.value <= file->position ? 1 : OVIO_EINVAL;
+  return size.value <= file->os.position ? 1 : OVIO_EINVAL;
 }
 
 int file_place_transfer(struct file *file, struct transfer *transfer) {
@@ -566,9 +609,9 @@ void file_move_position(struct file *file, const struct transfer *transfer) {
   if (file__appends(file, transfer->write)) {
     struct os_result size = os_file_size(&file->os);
     if (size.value >= 0)
-      file->position = size.value;
+      file->os.position = size.value;
   } else if (transfer->here) {
-    file->position += transfer->moved;
+    file->os.position += transfer->moved;
   }
 }
 
@@ -579,15 +622,15 @@ struct os_result file_seek_now(struct file *file, int64_t offset, int whence) {
   if (whence == SEEK_END)
     base = os_file_size(&file->os);
   else if (whence == SEEK_CUR)
-    base.value = file->position;
+    base.value = file->os.position;
   if (base.value < 0)
     return base;
   if (offset > INT64_MAX - base.value)
     return (struct os_result){OVIO_EOVERFLOW, 0};
   if (base.value + offset < 0)
     return (struct os_result){OVIO_EINVAL, 0};
-  file->position = base.value + offset;
-  return (struct os_result){file->position, 0};
+  file->os.position = base.value + offset;
+  return (struct os_result){file->os.position, 0};
 }
 
 /* ---- read and write ---- */
@@ -635,7 +678,9 @@ static int64_t file__check(const struct request *request) {
     return OVIO_EBADF;
   if (request->offset < 0 && request->offset != OVIO_HERE)
     return OVIO_EINVAL;
-  int64_t length = transfer_length(request->iov, request->count);
+  int64_t length = request->count > UINT32_MAX
+                       ? OVIO_EINVAL
+                       : transfer_length(request->iov, request->count);
   if (length < 0)
     return length;
   if (request->offset > INT64_MAX - length)
@@ -661,7 +706,7 @@ static void file__fill_transfer(struct transfer *transfer,
                                 const struct loop *loop) {
   *transfer = (struct transfer){
       .iov = request->iov,
-      .count = request->count,
+      .count = (uint32_t)request->count,
       .offset = request->offset,
       .write = request->write,
       .here = request->offset == OVIO_HERE,
@@ -747,7 +792,7 @@ static struct os_result file__move_on(struct file *file, file__mover *move,
   struct transfer transfer;
   struct os_transfer chunk = {.file = &file->os};
   file__fill_transfer(&transfer, &request, NULL);
-  transfer.asked = length;
+  transfer.asked = (uint32_t)length;
   while (!file__is_vain(move, result.value)) {
     if (result.value != OS_AGAIN && !transfer_advance(&transfer, result.value))
       return (struct os_result){transfer_result(&transfer), result.native};
@@ -845,7 +890,7 @@ static struct os_result file__go_on_here(struct task *task,
   op.loop = task->loop;
   op.turn = file__turn(request);
   file__fill_transfer(&op.u.transfer, request, task->loop);
-  op.u.transfer.asked = request->iov->iov_len;
+  op.u.transfer.asked = (uint32_t)request->iov->iov_len; /* TRY_MAX at most */
   bool more = result.value == OVIO_EWOULDBLOCK ||
               transfer_advance(&op.u.transfer, result.value);
   int error = more ? file__register(file, &op) : 0;
@@ -982,8 +1027,9 @@ static int file__start_transfer(struct ovio_loop *loop,
   op->tried = request->tried;
   file__fill_transfer(&op->u.transfer, request, (struct loop *)loop);
   if (whole) {
-    op->u.transfer.whole = *request->iov;
-    op->u.transfer.iov = &op->u.transfer.whole;
+    op->u.transfer.single = true;
+    op->u.transfer.buffer = request->iov->iov_base;
+    op->u.transfer.length = request->iov->iov_len;
   }
   return op_start(op);
 }

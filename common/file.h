@@ -11,7 +11,7 @@ enum file_turn { TURN_POSITION = 0, TURN_READ = 0, TURN_WRITE = 1, TURN_NONE };
 
 struct turn {
   struct op *holder;
-  struct queue waiting; /* of op->turn_link */
+  struct op *last; /* of those that wait, a ring by op->turn_next; or NULL */
 };
 
 /* file->state: bits, and above them the number of threads in a short call. */
@@ -33,11 +33,11 @@ struct turn {
 
 /* Zeroed is closed. */
 struct file {
-  struct os_file os;
+  struct os_file os; /* `position`: the holder's of TURN_POSITION; not
+                        SYSTEM_POSITION */
   atomic_uint state;
   unsigned flags;               /* as given to open or adopt */
   _Atomic uint64_t loop_number; /* whose port it is bound to */
-  int64_t position; /* the holder's of TURN_POSITION; not SYSTEM_POSITION */
   struct os_lock lock;
   struct op *ops; /* in flight; from here on under `lock` */
   struct turn turns[2];

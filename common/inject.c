@@ -74,7 +74,7 @@ static bool inject__touches(const struct ovio_test_rule *asked,
   if (op->code != OP_TRANSFER || op->u.transfer.offset < 0)
     return false;
   const struct transfer *transfer = &op->u.transfer;
-  int64_t length = transfer_length(transfer->iov, transfer->count);
+  int64_t length = transfer_total(transfer);
   return transfer->offset - asked->offset < asked->length &&
          asked->offset - transfer->offset < length;
 }

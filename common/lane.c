@@ -42,7 +42,7 @@ int lanes_init(struct lanes *lanes) {
   if (!lanes->all)
     return OVIO_ENOMEM;
   for (size_t at = count; at-- > 0;) {
-    lanes->all[at].io.lane = true;
+    lanes->all[at].io.transfer.lane = true;
     lanes->all[at].next = lanes->idle;
     lanes->idle = &lanes->all[at];
   }
@@ -55,7 +55,7 @@ void lanes_destroy(struct lanes *lanes) {
 
 static bool lanes__suit(const struct op *op) {
   const struct transfer *transfer = &op->u.transfer;
-  if (op->alone || transfer->count - transfer->index < 2 ||
+  if (op->alone || transfer->single || transfer->count - transfer->index < 2 ||
       transfer->offset < 0)
     return false;
   return !transfer->write || (op->file->flags & OVIO_UNORDERED);
@@ -137,6 +137,7 @@ bool lanes_start(struct op *op) {
     lanes__give(&loop->lanes, &op->lanes);
     return false;
   }
+  op->laned = true;
   struct lane *lane = op->lanes;
   while (lane__start(lane) && lane->next)
     lane = lane->next;
@@ -145,10 +146,10 @@ bool lanes_start(struct op *op) {
 }
 
 bool lanes_are_back(const struct op *op) {
-  const struct lane *lane = op->lanes;
+  const struct lane *lane = op->laned ? op->lanes : NULL;
   while (lane && !lane->pending)
     lane = lane->next;
-  return op->lanes && !lane;
+  return op->laned && !lane;
 }
 
 bool lanes_collect(struct op *op) {
@@ -161,10 +162,11 @@ bool lanes_collect(struct op *op) {
     if (value == OVIO_ENOBUFS)
       break; /* and is tried again, alone */
     transfer_next(transfer, &op->io.transfer);
-    op->native = lane->io.result.native;
+    op->io.result.native = lane->io.result.native;
     more = transfer_advance(transfer, value);
   }
   op->alone = !whole;
+  op->laned = false;
   lanes__give(&op->loop->lanes, &op->lanes);
   return more;
 }

@@ -48,10 +48,9 @@ _Static_assert(_Alignof(struct op) <= _Alignof(struct ovio_op), "alignment");
 /* ---- making ---- */
 
 void op_init(struct op *op, enum op_code code, struct file *file) {
-  op->io.transfer = (struct os_transfer){0};
-  op->io.kind = OS_IO_TRANSFER;
-  op->io.lane = false;
-  memset(&op->timer, 0, offsetof(struct op, u) - offsetof(struct op, timer));
+  op->io.transfer = (struct os_transfer){.kind = OS_IO_TRANSFER};
+  op->io.result.native = 0;
+  memset(&op->loop, 0, offsetof(struct op, state) - offsetof(struct op, loop));
   op->code = (unsigned char)code;
   op->phase = OP_ARRIVING;
   op->turn = TURN_NONE;
@@ -184,8 +183,7 @@ void op_execute(struct op *op, struct os_waiter *waiter) {
   default:
     break;
   }
-  op->result = result.value;
-  op->native = result.native;
+  op->io.result = result;
 }
 
 /* Has its turn: a transfer learns where it begins. false: it is over. */
@@ -194,7 +192,7 @@ static bool op__place(struct op *op) {
     return true;
   op->io.transfer.file = &op->file->os;
   int placed = file_place_transfer(op->file, &op->u.transfer);
-  op->result = placed < 0 ? placed : 0;
+  op->io.result.value = placed < 0 ? placed : 0;
   return placed == 0;
 }
 
@@ -222,6 +220,29 @@ static int op__enter(struct op *op) {
   return error;
 }
 
+/* ---- the timer of an op that no port has ---- */
+
+static void op__set_timer(struct op *op, int64_t due_ns,
+                          void (*fire)(struct timer *timer)) {
+  CHECK(!op->timed);
+  op->timed = true;
+  op->timer.fire = NULL;
+  timer_start(&op->loop->timers, &op->timer, due_ns, fire);
+}
+
+static void op__stop_timer(struct op *op) {
+  if (op->timed)
+    timer_stop(&op->loop->timers, &op->timer);
+  op->timed = false;
+}
+
+/* It has fired. */
+static struct op *op__of_timer(struct timer *timer) {
+  struct op *op = CONTAINER_OF(timer, struct op, timer);
+  op->timed = false;
+  return op;
+}
+
 /* ---- who owns the buffers ---- */
 
 static bool op__fills(const struct op *op) {
@@ -230,14 +251,24 @@ static bool op__fills(const struct op *op) {
 
 /* Before anybody else knows of it. */
 static void op__seal(const struct op *op) {
-  if (op__fills(op))
-    poison_parts(op->u.transfer.iov, op->u.transfer.count);
+  struct ovio_iovec whole;
+  size_t count;
+  if (!POISON_IS_ON || !op__fills(op))
+    return;
+  const struct ovio_iovec *iov =
+      transfer_parts(&op->u.transfer, &whole, &count);
+  poison_parts(iov, count);
 }
 
 /* While it is still ours. */
 static void op__unseal(const struct op *op) {
-  if (op__fills(op))
-    poison_lift_parts(op->u.transfer.iov, op->u.transfer.count);
+  struct ovio_iovec whole;
+  size_t count;
+  if (!POISON_IS_ON || !op__fills(op))
+    return;
+  const struct ovio_iovec *iov =
+      transfer_parts(&op->u.transfer, &whole, &count);
+  poison_lift_parts(iov, count);
 }
 
 /* ---- delivering, on the loop's thread ---- */
@@ -256,17 +287,18 @@ static void op__deliver(struct node *node) {
   struct op *op = CONTAINER_OF(node, struct op, link);
   guard_check(op);
   /* Once it is idle, any thread may start it anew. */
+  const bool by_task = op->by_task;
   struct task *task = op->task;
   ovio_done *done = op->done;
   struct loop *loop = op->loop;
-  int64_t result = op->result;
-  uint32_t native = op->native;
+  int64_t result = op->io.result.value;
+  uint32_t native = op->io.result.native;
   op__unseal(op);
   if (!op__settle(op)) {
     op->phase = OP_HELD;
     return;
   }
-  if (task) {
+  if (by_task) {
     task->op = NULL;
     task_resume(task);
     return;
@@ -304,16 +336,16 @@ static void op__unlink(struct op *op) {
 }
 
 void op_finish(struct op *op, int64_t result) {
-  timer_stop(&op->loop->timers, &op->timer);
+  op__stop_timer(op);
   if (result == OVIO_ECANCELED && op->expired)
     result = OVIO_ETIMEDOUT;
-  op->result = result;
+  op->io.result.value = result;
   op->phase = OP_FINISHED;
   if (op->code == OP_READY)
     os_port_forget(op->loop->port, &op->u.ready.file);
   op__leave(op);
   op__unlink(op);
-  if (op->task && !op->suspended)
+  if (op->by_task && !op->suspended)
     return; /* op__perform_in_task() is still there, and looks */
   op__deliver_later(op);
 }
@@ -337,7 +369,6 @@ static bool op__gives_way(struct op *op) {
 /* The port is through with it: takes what has come of it; true: go on. */
 static bool op__take_chunk(struct op *op) {
   int64_t value = op->io.result.value;
-  op->native = op->io.result.native;
   op->alone = value != (int64_t)op->u.transfer.asked;
   return transfer_advance(&op->u.transfer, value);
 }
@@ -382,7 +413,7 @@ static void op__end_io(struct op *op) {
   struct os_result result = op->io.result;
   if (op->code == OP_ACCEPT && result.value >= 0)
     result = file_accept_now(op->file, op->u.accept.out, result.value);
-  op->native = result.native;
+  op->io.result = result;
   op_finish(op, result.value);
 }
 
@@ -430,7 +461,7 @@ static void op__on_lane(struct op *op) {
 }
 
 void op_on_port(struct os_io *io) {
-  if (io->lane)
+  if (io->transfer.lane)
     op__on_lane(lane_on_port(io));
   else
     op__on_io(CONTAINER_OF(io, struct op, io));
@@ -442,21 +473,21 @@ static void op__on_pause_end(struct timer *timer);
 
 static bool op__is_to_be_repeated(const struct op *op) {
   return op->code == OP_CALL && op->u.call.pause_ns > 0 &&
-         op->result == OVIO_EWOULDBLOCK;
+         op->io.result.value == OVIO_EWOULDBLOCK;
 }
 
 static int64_t op__next_pause(struct op *op) {
   int64_t pause_ns = op->u.call.pause_ns;
   if (pause_ns < PAUSE_MAX_NS)
     op->u.call.pause_ns *= 2;
-  op->native = 0;
+  op->io.result.native = 0;
   return pause_ns;
 }
 
 /* Its system calls have been made. */
 static void op__end_call(struct op *op) {
   if (!op__is_to_be_repeated(op)) {
-    op_finish(op, op->result);
+    op_finish(op, op->io.result.value);
     return;
   }
   int64_t pause_ns = op__next_pause(op);
@@ -465,8 +496,7 @@ static void op__end_call(struct op *op) {
     return;
   }
   op->phase = OP_TIMER;
-  timer_start(&op->loop->timers, &op->timer, os_clock_ns() + pause_ns,
-              op__on_pause_end);
+  op__set_timer(op, os_clock_ns() + pause_ns, op__on_pause_end);
 }
 
 /* ---- the worker's way ---- */
@@ -501,7 +531,7 @@ bool op_hand_over(struct loop *loop) {
     if (op_is_stubborn(op))
       op__run_here(op); /* rather block than lose the handle */
     else
-      op_finish(op, op->result);
+      op_finish(op, op->io.result.value);
   }
   return dozes;
 }
@@ -512,13 +542,12 @@ static void op__interrupt_later(struct op *op) {
   int64_t pause_ns = (int64_t)RETRY_MIN_NS << op->retries;
   if (op->retries < RETRIES_MAX)
     op->retries++;
-  timer_start(&op->loop->timers, &op->timer, os_clock_ns() + pause_ns,
-              op__interrupt_again);
+  op__set_timer(op, os_clock_ns() + pause_ns, op__interrupt_again);
 }
 
 /* An interruption that came before the system call had begun did nothing. */
 static void op__interrupt_again(struct timer *timer) {
-  struct op *op = CONTAINER_OF(timer, struct op, timer);
+  struct op *op = op__of_timer(timer);
   workers_cancel(&op->loop->workers, op);
   op__interrupt_later(op);
 }
@@ -530,7 +559,7 @@ static void op__take_back(struct op *op) {
 }
 
 static void op__cancel_on_worker(struct op *op) {
-  if (op->timer.armed)
+  if (op->timed)
     return; /* asked before */
   if (workers_cancel(&op->loop->workers, op)) {
     op__take_back(op);
@@ -543,7 +572,7 @@ static void op__cancel_on_worker(struct op *op) {
 /* ---- beginning ---- */
 
 static void op__on_timer(struct timer *timer) {
-  op_finish(CONTAINER_OF(timer, struct op, timer), 0);
+  op_finish(op__of_timer(timer), 0);
 }
 
 /* The user said that it may block the loop's thread; or it does not block. */
@@ -566,13 +595,12 @@ static bool op__try(struct op *op) {
     transfer_next(transfer, &op->io.transfer);
     if (transfer->moved + (int64_t)transfer->asked > TRY_MAX)
       return false;
-    op->io.result = os_file_transfer_try(&op->io.transfer);
-    if (op->io.result.value == OVIO_ENOTSUP)
+    struct os_result result = os_file_transfer_try(&op->io.transfer);
+    if (result.value == OVIO_ENOTSUP)
       file_forget_try(file);
-    if (op->io.result.value == OVIO_ENOTSUP ||
-        op->io.result.value == OVIO_EWOULDBLOCK)
+    if (result.value == OVIO_ENOTSUP || result.value == OVIO_EWOULDBLOCK)
       return false;
-    op->native = op->io.result.native;
+    op->io.result = result;
   } while (transfer_advance(transfer, op->io.result.value));
   op_finish(op, transfer_result(transfer));
   return true;
@@ -584,8 +612,7 @@ static bool op__suits_port(const struct op *op) {
   const struct transfer *transfer = &op->u.transfer;
   if (!(op->file->os.traits & OS_TRAIT_TRY))
     return true;
-  return !transfer->write &&
-         transfer_length(transfer->iov, transfer->count) <= TRY_MAX;
+  return !transfer->write && transfer_total(transfer) <= TRY_MAX;
 }
 
 static void op__transfer(struct op *op) {
@@ -612,16 +639,15 @@ static bool op__is_ready(struct op *op) {
     return false;
   struct os_result result =
       os_ready_glance(&op->u.ready.file, op->io.transfer.write);
-  op->result = result.value;
-  op->native = result.native;
+  op->io.result = result;
   return result.value != OVIO_EWOULDBLOCK;
 }
 
 /* Where the port does not, a worker does. */
 static void op__sync(struct op *op) {
-  op->io.kind = OS_IO_SYNC;
+  op->io.transfer.kind = OS_IO_SYNC;
   op->io.transfer.file = &op->file->os;
-  op->io.data_only = (op->u.sync_flags & OVIO_DATA_ONLY) != 0;
+  op->io.transfer.data_only = (op->u.sync_flags & OVIO_DATA_ONLY) != 0;
   if (!op__give_to_port(op))
     op__submit(op);
 }
@@ -652,7 +678,7 @@ static void op__begin_injected(struct op *op) {
 }
 
 static void op__on_injection(struct timer *timer) {
-  op__begin_injected(CONTAINER_OF(timer, struct op, timer));
+  op__begin_injected(op__of_timer(timer));
 }
 
 static void op__inject(struct op *op) {
@@ -662,7 +688,7 @@ static void op__inject(struct op *op) {
     return;
   }
   op->phase = OP_TIMER;
-  timer_start(&op->loop->timers, &op->timer, due_ns, op__on_injection);
+  op__set_timer(op, due_ns, op__on_injection);
 }
 
 /* The same on a plain thread; true: it has failed. */
@@ -673,13 +699,13 @@ static bool op__inject_here(struct op *op) {
   if (wait_ns > 0)
     os_sleep_ns((uint64_t)wait_ns);
   if (op__is_refused(op))
-    op->result = op->injected;
+    op->io.result.value = op->injected;
   return op__is_refused(op);
 }
 
 static void op__go_to_file(struct op *op) {
   if (!op__place(op) || op__is_ready(op))
-    op_finish(op, op->result);
+    op_finish(op, op->io.result.value);
   else if (inject_is_on() && !op->injected)
     op__inject(op);
   else
@@ -687,7 +713,7 @@ static void op__go_to_file(struct op *op) {
 }
 
 static void op__on_pause_end(struct timer *timer) {
-  op__go_to_file(CONTAINER_OF(timer, struct op, timer));
+  op__go_to_file(op__of_timer(timer));
 }
 
 /* It has arrived, and has its turn. */
@@ -698,7 +724,7 @@ static void op__go(struct op *op) {
     op_finish(op, 0);
   } else if (op->code == OP_SLEEP) {
     op->phase = OP_TIMER;
-    timer_start(&op->loop->timers, &op->timer, op->u.due_ns, op__on_timer);
+    op__set_timer(op, op->u.due_ns, op__on_timer);
   } else {
     op__go_to_file(op);
   }
@@ -710,7 +736,7 @@ static void op__on_turn(struct node *node) {
 
 void op_grant(struct op *op) {
   op->granted = true;
-  if (op->parker) {
+  if (!op->loop) {
     parker__wake(op->parker);
   } else if (op->phase == OP_QUEUED) {
     op->link.run = op__on_turn;
@@ -762,10 +788,9 @@ void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
   op->code = OP_POST; /* what it was about is over */
   op->phase = OP_FINISHED;
   op->loop = loop;
-  op->task = NULL;
+  op->by_task = false;
   op->done = done;
-  op->result = result.value;
-  op->native = result.native;
+  op->io.result = result;
   guard_mark(op);
   atomic_store(&op->state, OP_ACTIVE);
   atomic_fetch_add(&loop->pending, 1);
@@ -789,8 +814,8 @@ static int64_t op__perform_here(struct op *op) {
   struct parker parker;
   parker__init(&parker);
   op->parker = &parker;
-  op->result = op__enter(op);
-  if (op->result == 0) {
+  op->io.result.value = op__enter(op);
+  if (op->io.result.value == 0) {
     if (!op->granted)
       parker__wait(&parker);
     if (op__place(op) && !op__inject_here(op))
@@ -798,7 +823,7 @@ static int64_t op__perform_here(struct op *op) {
     op__leave(op);
   }
   parker__destroy(&parker);
-  return runner_answer(op->result, op->native);
+  return runner_answer(op->io.result.value, op->io.result.native);
 }
 
 static int64_t op__perform_in_callback(struct op *op) {
@@ -835,16 +860,18 @@ static int op__await(struct op *op, struct task *task) {
 
 struct os_result op_go_on(struct op *op, struct task *task) {
   op->task = task;
+  op->by_task = true;
   op__seal(op);
   op__link(op);
   (void)op__place(op); /* a stream has but one place */
   op__pump(op);
   op__await_end(op, task);
-  return (struct os_result){op->result, op->native};
+  return op->io.result;
 }
 
 static int64_t op__perform_in_task(struct op *op, struct task *task) {
   op->task = task;
+  op->by_task = true;
   op->loop = task->loop;
   loop_enter(task->loop);
   int error = op_is_stubborn(op) ? 0 : task_check_latch(task);
@@ -852,7 +879,7 @@ static int64_t op__perform_in_task(struct op *op, struct task *task) {
     error = op__await(op, task);
   loop_leave(task->loop);
   return error ? runner_answer(error, 0)
-               : runner_answer(op->result, op->native);
+               : runner_answer(op->io.result.value, op->io.result.native);
 }
 
 int64_t op_perform(struct op *op) {
@@ -894,7 +921,7 @@ int64_t op_perform_cleanup(op_call *run, void *argument) {
 /* ---- cancelling ---- */
 
 static void op__cancel_at_port(struct op *op) {
-  if (op->lanes) {
+  if (op->laned) {
     lanes_cancel(op);
     op__on_lane(op);
   } else if (os_port_cancel(op->loop->port, &op->io)) {

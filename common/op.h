@@ -75,37 +75,52 @@ struct parker {
   bool woken;
 };
 
+/* What is never in use at the same time shares a place: there may be many. */
 struct op {
-  struct os_io io;         /* first: the port gives its address back */
-  struct node link;        /* inbox, ready list or worker queue */
-  struct node cancel_link; /* inbox */
-  struct node turn_link;   /* the file's queue */
+  union {
+    struct os_io io; /* first: the port gives its address back. io.result is the
+                        op's, by whatever way it comes */
+    struct {
+      char io_head[offsetof(struct os_io, native)];
+      union {                 /* while `io` is not the port's */
+        struct timer timer;   /* `timed`: OP_TIMER; OP_WORKER: the next
+                                 interruption */
+        struct op *turn_next; /* in the file's queue */
+        struct lane *lanes;   /* `laned`: its chunks at the port side by side */
+      };
+    };
+  };
+  struct node link;                   /* inbox, ready list or worker queue */
+  struct node cancel_link;            /* inbox */
   struct op *file_before, *file_next; /* file->ops */
   struct op *loop_before, *loop_next; /* loop->ops */
-  int64_t result;
-  /* From here to `u`, op_init() makes it blank. */
-  struct timer timer; /* OP_SLEEP; OP_WORKER: the next interruption */
-  struct loop *loop;  /* NULL: a plain thread's, which waits in `parker` */
+  /* From here to `state`, op_init() makes it blank. */
+  struct loop *loop; /* NULL: a plain thread's */
   struct file
       *file; /* NULL for OP_SLEEP, OP_POST, OP_READY; may be for OP_CALL */
-  struct task *task; /* resumed at the end, or `done` is called */
-  ovio_done *done;
-  struct parker *parker;
-  struct lane *lanes; /* its chunks at the port side by side; NULL: `io` is */
-  uint32_t native;
+  union {
+    struct task *task;     /* `by_task`: resumed at the end */
+    ovio_done *done;       /* of a loop: called at the end */
+    struct parker *parker; /* of a plain thread, which waits there */
+  };
   unsigned char code;
   unsigned char phase;   /* also under the file's lock for ARRIVING -> QUEUED */
   unsigned char turn;    /* which of the file's turns; TURN_NONE */
-  atomic_bool cancelled; /* asked for: no further chunk is begun */
-  atomic_bool granted;   /* has its turn; set under the file's lock */
-  bool at_once;          /* was granted when it came, by the caller itself */
-  bool linked;           /* in the ops of its file; an open: of its directory */
-  bool expired : 1;      /* by a deadline: ETIMEDOUT instead of ECANCELED */
-  bool suspended : 1;    /* its task waits */
-  bool tried : 1;        /* it is not in the page cache */
-  bool alone : 1;        /* the next chunk: the last was short, or failed */
   unsigned char retries; /* OP_WORKER: interruptions so far */
   int16_t injected;      /* common/inject.h: 0: not met; < 0: the error */
+  atomic_bool cancelled; /* asked for: no further chunk is begun */
+  atomic_bool granted;   /* has its turn; set under the file's lock */
+  bool by_task;          /* see above */
+  /* Bits: his alone who moves the op on. */
+  bool timed : 1;     /* the timer is armed */
+  bool laned : 1;     /* its chunks are in lanes */
+  bool at_once : 1;   /* was granted when it came, by the caller itself */
+  bool linked : 1;    /* in the ops of its file; an open: of its directory */
+  bool expired : 1;   /* by a deadline: ETIMEDOUT instead of ECANCELED */
+  bool suspended : 1; /* its task waits */
+  bool tried : 1;     /* it is not in the page cache */
+  bool alone : 1;     /* the next chunk: the last was short, or failed */
+  atomic_uint state;  /* zeroed by the user, then its own */
   union {
     struct transfer transfer;
     struct {
@@ -140,7 +155,6 @@ struct op {
     int64_t size;
     int64_t due_ns; /* OP_SLEEP */
   } u;
-  atomic_uint state; /* zeroed by the user, then its own */
 #if OP_GUARDED
   _Atomic uint64_t mark; /* guard_mark(): valid while ACTIVE */
 #endif

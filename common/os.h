@@ -33,13 +33,13 @@ struct os_result {
 };
 
 /* Opaque storage; each side proves by static_assert that its own fits. */
-#define OS_LOCK_WORDS    8
+#define OS_LOCK_WORDS    OVIO_LOCK_WORDS
 #define OS_COND_WORDS    8
 #define OS_THREAD_WORDS  2
 #define OS_WAITER_WORDS  4
 #define OS_STACKS_WORDS  16
 #define OS_CONTEXT_WORDS 12
-#define OS_IO_WORDS      8
+#define OS_IO_WORDS      OVIO_IO_WORDS
 
 /* ---- error.c ---- */
 
@@ -151,13 +151,18 @@ enum os_trait {
   OS_TRAIT_READ_END = 1u << 15   /* POSIX: of a pipe, only to be read */
 };
 
+/* As wide as their fields below. */
+#define OS_KINDS  0xffu
+#define OS_TRAITS 0xffffffu
+
 /* What the system knows of an open file. */
 struct os_file {
   intptr_t handle;
-  unsigned kind;         /* enum os_kind */
-  unsigned traits;       /* enum os_trait */
-  size_t alignment;      /* OVIO_DIRECT: bytes; else 1 */
-  int64_t position;      /* where it stands when it is opened or adopted */
+  unsigned kind : 8;     /* enum os_kind */
+  unsigned traits : 24;  /* enum os_trait */
+  uint32_t alignment;    /* OVIO_DIRECT: bytes; else 1 */
+  int64_t position;      /* where it stands when it is opened or adopted; from
+                            then on it is common/'s */
   uint64_t registration; /* posix/port.c's: 0 when the file is not bound;
                             win32/console.c's: which console */
   struct os_listener *listener; /* pipe.c's own; NULL: no listener */
@@ -178,9 +183,12 @@ size_t os_file_parts(const struct os_file *file, const struct ovio_iovec *iov,
 struct os_transfer {
   const struct os_file *file;
   const struct ovio_iovec *iov;
-  size_t count;
   int64_t offset; /* >= 0, OVIO_HERE (streams, SYSTEM_POSITION), OS_APPEND */
+  uint32_t count;
   bool write;
+  unsigned char kind; /* enum os_io_kind; from here on: of an os_io's */
+  bool lane;          /* of a struct lane; else of a struct op */
+  bool data_only;     /* OS_IO_SYNC */
 };
 
 /* Opens. `dir` NULL: the current directory. Flags are consistent. Fills *file;
@@ -482,11 +490,9 @@ enum os_io_kind {
 /* An operation of a port: the resume node's native half. */
 struct os_io {
   struct os_transfer transfer;
-  enum os_io_kind kind;
-  bool lane;      /* of a struct lane; else of a struct op */
-  bool data_only; /* OS_IO_SYNC */
   struct os_result result;
-  uint64_t native[OS_IO_WORDS]; /* the port's own while pending: OVERLAPPED */
+  uint64_t native[OS_IO_WORDS]; /* the port's own while pending: OVERLAPPED;
+                                   last: common/ has other uses for the place */
 };
 
 /* `engine`: enum ovio_engine; OVIO_ENOTSUP for one that is not to be had.

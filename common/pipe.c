@@ -101,7 +101,7 @@ static int pipe__check_accept(struct ovio_file *listener,
 static void pipe__fill_accept(struct op *op, struct ovio_file *out) {
   *file_of(out) = (struct file){0};
   op->turn = TURN_READ;
-  op->io.kind = OS_IO_ACCEPT;
+  op->io.transfer.kind = OS_IO_ACCEPT;
   op->io.transfer.file = &op->file->os;
   op->u.accept.out = file_of(out);
 }

@@ -25,6 +25,10 @@
 #endif
 #endif
 
+#ifndef POISON_IS_ON
+#define POISON_IS_ON 0
+#endif
+
 #if POISON_IS_ON
 
 /* Has the sanitizer report memory that is not the program's to give. */

@@ -6,7 +6,7 @@
 #include "common/loop.h"
 
 static int ready__fill(struct op *op, intptr_t handle, bool write) {
-  op->io.kind = OS_IO_READY;
+  op->io.transfer.kind = OS_IO_READY;
   op->io.transfer.file = &op->u.ready.file;
   op->io.transfer.write = write;
   return os_ready_check(&op->u.ready.file, handle);

@@ -274,7 +274,7 @@ static void task__on_deadline(struct timer *timer) {
 }
 
 static void task__check_deadline(struct task *task) {
-  if (task->timer.armed && os_clock_ns() >= task->timer.due_ns) {
+  if (timer_is_armed(&task->timer) && os_clock_ns() >= task->timer.due_ns) {
     timer_stop(&task->loop->timers, &task->timer);
     atomic_fetch_or(&task->latch, TASK_EXPIRED);
   }

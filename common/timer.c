@@ -57,17 +57,17 @@ static struct timer *timer__meld_siblings(struct timer *list) {
 
 void timer_start(struct timers *timers, struct timer *timer, int64_t due_ns,
                  void (*fire)(struct timer *timer)) {
-  CHECK(!timer->armed);
-  *timer = (struct timer){.due_ns = due_ns, .fire = fire, .armed = true};
+  CHECK(!timer_is_armed(timer));
+  *timer = (struct timer){.due_ns = due_ns, .fire = fire};
   timers->first = timer__meld(timers->first, timer);
 }
 
 void timer_stop(struct timers *timers, struct timer *timer) {
-  if (!timer->armed)
+  if (!timer_is_armed(timer))
     return;
   struct timer *below = timer__meld_siblings(timer->child);
   timer->child = NULL;
-  timer->armed = false;
+  timer->fire = NULL;
   if (timers->first == timer) {
     timers->first = below;
     return;
@@ -85,7 +85,8 @@ void timer_stop(struct timers *timers, struct timer *timer) {
 void timers_fire(struct timers *timers, int64_t now_ns) {
   while (timers->first && timers->first->due_ns <= now_ns) {
     struct timer *timer = timers->first;
+    void (*fire)(struct timer *) = timer->fire;
     timer_stop(timers, timer);
-    timer->fire(timer);
+    fire(timer);
   }
 }

@@ -4,21 +4,25 @@
 #define OVIO_COMMON_TIMER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Zeroed is disarmed. */
 struct timer {
-  int64_t due_ns; /* on os_clock_ns(); valid while armed */
-  void (*fire)(struct timer *timer);
-  struct timer *child;   /* first of those that are due later */
-  struct timer *sibling; /* next child of the same parent */
-  struct timer *before;  /* previous sibling, or the parent */
-  bool armed;
+  int64_t due_ns;                    /* on os_clock_ns(); valid while armed */
+  void (*fire)(struct timer *timer); /* NULL: disarmed */
+  struct timer *child;               /* first of those that are due later */
+  struct timer *sibling;             /* next child of the same parent */
+  struct timer *before;              /* previous sibling, or the parent */
 };
 
 struct timers {
   struct timer *first; /* due soonest; NULL: none */
 };
+
+static inline bool timer_is_armed(const struct timer *timer) {
+  return timer->fire != NULL;
+}
 
 /* Arms a disarmed timer: O(1). */
 void timer_start(struct timers *timers, struct timer *timer, int64_t due_ns,

@@ -30,7 +30,7 @@ void transfer_init(struct transfer *transfer, const struct os_file *file,
     chunk_max = transfer_max(chunk_max);
   transfer->alignment = file->alignment ? file->alignment : 1;
   chunk_max -= chunk_max % transfer->alignment;
-  transfer->chunk_max = chunk_max ? chunk_max : transfer->alignment;
+  transfer->chunk_max = chunk_max ? (uint32_t)chunk_max : transfer->alignment;
   transfer->stream = file->kind != OS_KIND_DISK;
 }
 
@@ -47,7 +47,7 @@ void transfer_limit(struct transfer *transfer, size_t bytes) {
     return;
   transfer->limit = (uint32_t)bytes;
   if (transfer->chunk_max > bytes)
-    transfer->chunk_max = bytes;
+    transfer->chunk_max = (uint32_t)bytes;
 }
 
 /* true: that was all that it may move. */
@@ -56,7 +56,7 @@ static bool transfer__is_spent(struct transfer *transfer) {
     return false;
   size_t left = transfer->limit - (size_t)transfer->moved;
   if (left > 0 && transfer->chunk_max > left)
-    transfer->chunk_max = left;
+    transfer->chunk_max = (uint32_t)left;
   return left == 0;
 }
 #else
@@ -68,9 +68,11 @@ static bool transfer__is_spent(const struct transfer *transfer) {
 
 /* What is left of the part under way, up to a chunk. */
 static size_t transfer__cut(struct transfer *transfer) {
-  const struct ovio_iovec *part = &transfer->iov[transfer->index];
-  size_t left = part->iov_len - transfer->skip;
-  transfer->piece.iov_base = (char *)part->iov_base + transfer->skip;
+  struct ovio_iovec part = {transfer->buffer, transfer->length};
+  if (!transfer->single)
+    part = transfer->iov[transfer->index];
+  size_t left = part.iov_len - transfer->skip;
+  transfer->piece.iov_base = (char *)part.iov_base + transfer->skip;
   transfer->piece.iov_len =
       left < transfer->chunk_max ? left : transfer->chunk_max;
   return transfer->piece.iov_len;
@@ -78,11 +80,11 @@ static size_t transfer__cut(struct transfer *transfer) {
 
 /* As many whole parts as fit into a chunk. */
 static size_t transfer__gather(const struct transfer *transfer,
-                               const struct os_file *file, size_t *parts) {
+                               const struct os_file *file, uint32_t *parts) {
   const struct ovio_iovec *iov = transfer->iov + transfer->index;
   size_t limit = transfer->count - transfer->index;
   size_t bytes = 0;
-  size_t at = 0;
+  uint32_t at = 0;
   if (limit > 1)
     limit = os_file_parts(file, iov, limit);
   while (at < limit && iov[at].iov_len <= transfer->chunk_max - bytes)
@@ -91,27 +93,38 @@ static size_t transfer__gather(const struct transfer *transfer,
   return bytes;
 }
 
-void transfer_next(struct transfer *transfer, struct os_transfer *chunk) {
+/* Whole parts that make a chunk, from the next one on that is not empty; 0: it
+ * has to be cut. */
+static size_t transfer__next_whole(struct transfer *transfer,
+                                   struct os_transfer *chunk) {
   while (transfer->iov[transfer->index].iov_len == transfer->skip) {
     transfer->index++;
     transfer->skip = 0;
   }
+  chunk->iov = transfer->iov + transfer->index;
+  if (transfer->skip > 0)
+    return 0;
+  return transfer__gather(transfer, chunk->file, &chunk->count);
+}
+
+void transfer_next(struct transfer *transfer, struct os_transfer *chunk) {
   chunk->offset = transfer->offset;
   chunk->write = transfer->write;
-  chunk->iov = transfer->iov + transfer->index;
-  size_t bytes = 0;
-  if (transfer->skip == 0)
-    bytes = transfer__gather(transfer, chunk->file, &chunk->count);
+  size_t bytes = transfer->single ? 0 : transfer__next_whole(transfer, chunk);
   if (bytes == 0) {
     bytes = transfer__cut(transfer);
     chunk->iov = &transfer->piece;
     chunk->count = 1;
   }
-  transfer->asked = bytes;
+  transfer->asked = (uint32_t)bytes;
 }
 
 /* Steps over `bytes`; true: something is left. */
 static bool transfer__skip(struct transfer *transfer, size_t bytes) {
+  if (transfer->single) {
+    transfer->skip += bytes;
+    return transfer->skip < transfer->length;
+  }
   for (; transfer->index < transfer->count; transfer->index++) {
     size_t left = transfer->iov[transfer->index].iov_len - transfer->skip;
     if (bytes < left) {
@@ -147,15 +160,15 @@ bool transfer_advance(struct transfer *transfer, int64_t value) {
     return transfer__take(transfer, (size_t)value);
   if (value == OVIO_ENOBUFS && !transfer->message &&
       transfer->asked / 2 >= CHUNK_MIN) {
-    size_t half = transfer->asked / 2;
-    size_t unit =
+    uint32_t half = transfer->asked / 2;
+    uint32_t unit =
         transfer->alignment > CHUNK_MIN ? transfer->alignment : CHUNK_MIN;
     transfer->chunk_max = half - half % unit;
     if (transfer->chunk_max)
       return true;
   }
   /* A write of something that moved nothing would be tried for ever. */
-  transfer->error = value == 0 && transfer->write ? OVIO_EIO : value;
+  transfer->error = value == 0 && transfer->write ? OVIO_EIO : (int32_t)value;
   return false;
 }
 
@@ -173,6 +186,19 @@ struct os_result transfer_run(struct transfer *transfer,
   if (more && transfer->moved == 0) /* a chunk that was to be halved */
     transfer->error = OVIO_ECANCELED;
   return (struct os_result){transfer_result(transfer), result.native};
+}
+
+const struct ovio_iovec *transfer_parts(const struct transfer *transfer,
+                                        struct ovio_iovec *whole,
+                                        size_t *count) {
+  *whole = (struct ovio_iovec){transfer->buffer, transfer->length};
+  *count = transfer->single ? 1 : transfer->count;
+  return transfer->single ? whole : transfer->iov;
+}
+
+int64_t transfer_total(const struct transfer *transfer) {
+  return transfer->single ? (int64_t)transfer->length
+                          : transfer_length(transfer->iov, transfer->count);
 }
 
 int64_t transfer_result(const struct transfer *transfer) {

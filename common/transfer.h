@@ -8,26 +8,35 @@
 
 #include "common/os.h"
 
+/* Each op has one: every word counts. */
 struct transfer {
-  const struct ovio_iovec *iov; /* the caller's, or `whole` */
-  size_t count;
-  size_t index;            /* the part that the next byte belongs to */
+  union {
+    const struct ovio_iovec *iov; /* the caller's vector */
+    void *buffer;                 /* `single`: the only part, without one */
+  };
+  union {
+    struct {
+      uint32_t count;
+      uint32_t index; /* the part that the next byte belongs to */
+    };
+    size_t length; /* `single` */
+  };
   size_t skip;             /* bytes of that part which are done */
   int64_t offset;          /* of the next byte: >= 0, OVIO_HERE, OS_APPEND */
   int64_t moved;           /* bytes so far */
-  int64_t error;           /* why it ended early; 0: it did not */
-  size_t chunk_max;        /* bytes a system call may be asked for */
-  size_t asked;            /* bytes of the chunk under way */
-  struct ovio_iovec whole; /* a single buffer's vector */
-  struct ovio_iovec piece; /* a part that is cut */
-  size_t alignment;        /* of OVIO_DIRECT, else 1 */
+  struct ovio_iovec piece; /* a part that is cut, or the single one */
+  int32_t error;           /* why it ended early; 0: it did not */
+  uint32_t chunk_max;      /* bytes a system call may be asked for */
+  uint32_t asked;          /* bytes of the chunk under way */
+  uint32_t alignment;      /* of OVIO_DIRECT, else 1 */
 #ifdef OVIO_TESTING
   uint32_t limit; /* transfer_limit(): bytes that it may move; 0: all */
 #endif
-  bool write;
-  bool stream;  /* a read takes what one call gives */
-  bool message; /* a write is one call */
-  bool here;    /* asked for at the file's own position */
+  bool write : 1;
+  bool single : 1;
+  bool stream : 1;  /* a read takes what one call gives */
+  bool message : 1; /* a write is one call */
+  bool here : 1;    /* asked for at the file's own position */
 };
 
 /* The bytes that a system call may be asked for, 0: the library's default. */
@@ -54,6 +63,12 @@ void transfer_limit(struct transfer *transfer, size_t bytes);
 struct os_result transfer_run(struct transfer *transfer,
                               struct os_transfer *chunk,
                               struct os_waiter *waiter, atomic_bool *cancelled);
+/* All its parts; `whole` is the place for a single one. */
+const struct ovio_iovec *transfer_parts(const struct transfer *transfer,
+                                        struct ovio_iovec *whole,
+                                        size_t *count);
+/* Their bytes. */
+int64_t transfer_total(const struct transfer *transfer);
 /* The bytes moved, or the error if there were none. */
 int64_t transfer_result(const struct transfer *transfer);
 

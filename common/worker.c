@@ -287,8 +287,8 @@ static void workers__take_over(struct workers *workers, struct queue *refused) {
   os_lock_acquire(&workers->lock);
   while ((node = queue_pop(&workers->fresh))) {
     struct op *op = CONTAINER_OF(node, struct op, link);
-    op->result = workers__queue(workers, op);
-    if (op->result)
+    op->io.result.value = workers__queue(workers, op);
+    if (op->io.result.value)
       queue_push(refused, node);
   }
   workers__release(workers);

@@ -151,14 +151,27 @@ struct ovio_iovec {
   size_t iov_len; /* bytes; an empty part is skipped */
 };
 
+/* How large a lock is, and what the system has of an operation: as small as
+ * each lets them be. */
+#ifdef _WIN32
+#define OVIO_LOCK_WORDS 1
+#define OVIO_IO_WORDS   8
+#elif defined(__linux__)
+#define OVIO_LOCK_WORDS 1
+#define OVIO_IO_WORDS   5
+#else
+#define OVIO_LOCK_WORDS 8
+#define OVIO_IO_WORDS   5
+#endif
+
 /* Opaque: the library's own fields live inside. Zeroed is closed. */
 struct ovio_file {
-  uint64_t opaque[28];
+  uint64_t opaque[13 + OVIO_LOCK_WORDS];
 };
 
 /* Opaque: one operation in flight, the resume node. Zeroed is idle. */
 struct ovio_op {
-  uint64_t opaque[58];
+  uint64_t opaque[30 + OVIO_IO_WORDS];
 };
 
 /* Opaque: a set of tasks. Set up by ovio_group_init(). */

@@ -83,7 +83,7 @@ enum { DIRECT_ALIGNMENT_MIN = 512, DIRECT_ALIGNMENT_UNKNOWN = 4096 };
 
 /* What direct I/O wants of addresses and offsets: one number for both. */
 #if NATIVE_HAS_STATX
-static size_t file__direct_alignment(int fd) {
+static uint32_t file__direct_alignment(int fd) {
   struct statx out;
   memset(&out, 0, sizeof(out));
   uint32_t memory = 0;
@@ -96,11 +96,11 @@ static size_t file__direct_alignment(int fd) {
   }
   if (offset == 0)
     return DIRECT_ALIGNMENT_UNKNOWN;
-  size_t larger = memory > offset ? memory : offset;
+  uint32_t larger = memory > offset ? memory : offset;
   return larger > DIRECT_ALIGNMENT_MIN ? larger : DIRECT_ALIGNMENT_MIN;
 }
 #else
-static size_t file__direct_alignment(int fd) {
+static uint32_t file__direct_alignment(int fd) {
   (void)fd;
   return DIRECT_ALIGNMENT_UNKNOWN;
 }
@@ -167,7 +167,8 @@ static int file__describe(struct os_file *file, int fd, mode_t mode, int status,
   if (kind == OS_KIND_DISK && !(flags & OVIO_BLOCKING))
     traits |= OS_TRAIT_PORTABLE;
 #endif
-  *file = (struct os_file){.handle = fd, .kind = kind, .traits = traits};
+  *file = (struct os_file){
+      .handle = fd, .kind = kind & OS_KINDS, .traits = traits & OS_TRAITS};
   file->alignment =
       direct && kind == OS_KIND_DISK ? file__direct_alignment(fd) : 1;
   return 0;
@@ -438,8 +439,10 @@ static ssize_t file__write_pipe(const struct os_transfer *transfer, int flags) {
 }
 
 /* A try on a descriptor that would wait, or of a read at an offset: -1 and
- * EOPNOTSUPP where this cannot be asked for. */
-static ssize_t file__nowait_call(const struct os_transfer *transfer) {
+ * EOPNOTSUPP where this cannot be asked for. Inline: os_file_read_cached() is
+ * left with one call then. */
+__attribute__((always_inline)) static inline ssize_t file__nowait_call(
+    const struct os_transfer *transfer) {
   int fd = file__fd(transfer->file);
   const struct iovec *iov = file__vector(transfer);
   int count = (int)transfer->count;
@@ -631,7 +634,11 @@ struct os_result os_file_write_at(const struct os_file *file, void *buffer,
 struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
                                      size_t length, int64_t offset) {
   struct ovio_iovec whole = {buffer, length};
-  struct os_transfer transfer = {file, &whole, 1, offset, false};
+  struct os_transfer transfer = {.file = file,
+                                 .iov = &whole,
+                                 .count = 1,
+                                 .offset = offset,
+                                 .write = false};
   ssize_t moved = file__nowait_call(&transfer);
   return moved < 0 ? file__single_failure() : (struct os_result){moved, 0};
 }

@@ -266,12 +266,13 @@ static enum port_direction port__direction(const struct os_io *io) {
 }
 
 static bool port__is_at_ring(const struct os_io *io) {
-  return io->kind == OS_IO_SYNC || (io->kind == OS_IO_TRANSFER &&
-                                    io->transfer.file->kind == OS_KIND_DISK);
+  return io->transfer.kind == OS_IO_SYNC ||
+         (io->transfer.kind == OS_IO_TRANSFER &&
+          io->transfer.file->kind == OS_KIND_DISK);
 }
 
 static struct os_result port__attempt(const struct os_io *io) {
-  switch (io->kind) {
+  switch (io->transfer.kind) {
   case OS_IO_READY:
     return os_ready_glance(io->transfer.file, io->transfer.write);
   case OS_IO_ACCEPT:
@@ -391,11 +392,11 @@ static bool port__start_at_ring(struct os_port *port, struct os_io *io) {
 }
 
 bool os_port_start(struct os_port *port, struct os_io *io) {
-  if (io->kind == OS_IO_SYNC && !port->ring)
+  if (io->transfer.kind == OS_IO_SYNC && !port->ring)
     return false;
   if (port__is_at_ring(io))
     return port__start_at_ring(port, io);
-  if (io->kind == OS_IO_TRANSFER && port__waits_first(port, io))
+  if (io->transfer.kind == OS_IO_TRANSFER && port__waits_first(port, io))
     return true;
   io->native[0] = 0;
   io->result = port__attempt(io);
@@ -403,7 +404,8 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
     return false;
   os_lock_acquire(&port->lock);
   struct port_slot *slot = port__put(port, io);
-  if (io->kind == OS_IO_TRANSFER && port__can_be_level(port, io->transfer.file))
+  if (io->transfer.kind == OS_IO_TRANSFER &&
+      port__can_be_level(port, io->transfer.file))
     port__learn(port, slot);
   os_lock_release(&port->lock);
   return true;

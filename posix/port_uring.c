@@ -253,7 +253,7 @@ static void ring__prepare(struct io_uring_sqe *entry,
 static void ring__prepare_sync(struct io_uring_sqe *entry,
                                const struct os_io *io) {
   io_uring_prep_fsync(entry, (int)io->transfer.file->handle,
-                      io->data_only ? IORING_FSYNC_DATASYNC : 0);
+                      io->transfer.data_only ? IORING_FSYNC_DATASYNC : 0);
 }
 
 static void ring__go_by_place(struct io_uring_sqe *entry, struct os_io *io) {
@@ -265,7 +265,7 @@ static void ring__go_by_place(struct io_uring_sqe *entry, struct os_io *io) {
 /* Whose file is not bound here, as a sync's, has no place: nobody would say
  * when it ends. */
 bool ring_start(struct ring *ring, struct os_io *io) {
-  bool moves = io->kind == OS_IO_TRANSFER;
+  bool moves = io->transfer.kind == OS_IO_TRANSFER;
   bool held = moves && ring__is_held(ring, (int)io->transfer.file->handle);
   struct io_uring_sqe *entry = ring__entry(ring);
   if (!entry) {
@@ -320,7 +320,7 @@ static bool ring__is_to_begin_anew(const struct os_io *io, int result) {
 static struct os_result ring__answer(const struct os_io *io, int result) {
   if (result >= 0)
     return (struct os_result){result, 0};
-  return io->kind == OS_IO_SYNC
+  return io->transfer.kind == OS_IO_SYNC
              ? native_sync_failure(io->transfer.file, -result)
              : native_failure(-result);
 }

@@ -7,42 +7,60 @@
 
 /* ---- locks ---- */
 
-static_assert(sizeof(pthread_mutex_t) <= sizeof(struct os_lock), "OS_LOCK");
-
-static pthread_mutex_t *thread__mutex(struct os_lock *lock) {
-  return (pthread_mutex_t *)(void *)lock->words;
-}
-
-void os_lock_init(struct os_lock *lock) {
-  int error = pthread_mutex_init(thread__mutex(lock), NULL);
-  CHECK(error == 0);
-}
-
-void os_lock_destroy(struct os_lock *lock) {
-  int error = pthread_mutex_destroy(thread__mutex(lock));
-  CHECK(error == 0);
-}
-
-void os_lock_acquire(struct os_lock *lock) {
-  int error = pthread_mutex_lock(thread__mutex(lock));
-  CHECK(error == 0);
-}
-
-void os_lock_release(struct os_lock *lock) {
-  int error = pthread_mutex_unlock(thread__mutex(lock));
-  CHECK(error == 0);
-}
-
-/* COND. Until 2.41, glibc's condition variable may lose a signal when several
+/* LOCK. A file has one: on Linux it is a word, a futex, where a mutex takes
+ * five. WANTED says that somebody may sleep there.
+ *
+ * COND. Until 2.41, glibc's condition variable may lose a signal when several
  * threads wait (https://sourceware.org/bugzilla/show_bug.cgi?id=25847). So on
  * Linux it is a futex here, which counts the signals. Who waits has read the
  * count under the lock; a signal that comes before he sleeps changes it, and
  * futex(2) does not let him sleep. */
 #ifdef __linux__
+enum { LOCK_FREE, LOCK_HELD, LOCK_WANTED };
+
+typedef struct {
+  atomic_uint state;
+} thread_lock;
+
 typedef struct {
   atomic_uint signals;
   atomic_uint waiting;
 } thread_cond;
+
+/* errno stays: who has a lock may still want to know of the call before. */
+static void thread__futex(atomic_uint *word, int action, unsigned value) {
+  int kept = errno;
+  syscall(SYS_futex, word, action, value, NULL, NULL, 0);
+  errno = kept;
+}
+
+static int lock_init(thread_lock *lock) {
+  atomic_init(&lock->state, LOCK_FREE);
+  return 0;
+}
+
+static int lock_destroy(thread_lock *lock) {
+  return atomic_load(&lock->state) == LOCK_FREE ? 0 : EBUSY;
+}
+
+/* Who has slept cannot know whether he was the last. */
+static int lock_acquire(thread_lock *lock) {
+  unsigned seen = LOCK_FREE;
+  if (atomic_compare_exchange_strong(&lock->state, &seen, LOCK_HELD))
+    return 0;
+  while (atomic_exchange(&lock->state, LOCK_WANTED) != LOCK_FREE)
+    thread__futex(&lock->state, FUTEX_WAIT_PRIVATE, LOCK_WANTED);
+  return 0;
+}
+
+/* The lock may be gone by the time of the call, which then wakes nobody, or
+ * somebody for no reason. */
+static int lock_release(thread_lock *lock) {
+  unsigned seen = atomic_exchange(&lock->state, LOCK_FREE);
+  if (seen == LOCK_WANTED)
+    thread__futex(&lock->state, FUTEX_WAKE_PRIVATE, 1);
+  return seen == LOCK_FREE ? EPERM : 0;
+}
 
 static int cond_init(thread_cond *cond) {
   atomic_init(&cond->signals, 0);
@@ -55,12 +73,12 @@ static int cond_destroy(thread_cond *cond) {
 }
 
 /* EAGAIN, EINTR: woken for no reason, which a wait may be. */
-static int cond_wait(thread_cond *cond, pthread_mutex_t *mutex) {
+static int cond_wait(thread_cond *cond, thread_lock *lock) {
   unsigned seen = atomic_load(&cond->signals);
   atomic_fetch_add(&cond->waiting, 1);
-  pthread_mutex_unlock(mutex);
-  syscall(SYS_futex, &cond->signals, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
-  int error = pthread_mutex_lock(mutex);
+  (void)lock_release(lock);
+  thread__futex(&cond->signals, FUTEX_WAIT_PRIVATE, seen);
+  int error = lock_acquire(lock);
   atomic_fetch_sub(&cond->waiting, 1);
   return error;
 }
@@ -68,17 +86,49 @@ static int cond_wait(thread_cond *cond, pthread_mutex_t *mutex) {
 static int cond_signal(thread_cond *cond) {
   if (atomic_load(&cond->waiting) > 0) {
     atomic_fetch_add(&cond->signals, 1);
-    syscall(SYS_futex, &cond->signals, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    thread__futex(&cond->signals, FUTEX_WAKE_PRIVATE, 1);
   }
   return 0;
 }
 #else
+typedef pthread_mutex_t thread_lock;
+#define lock_init(lock)       pthread_mutex_init(lock, NULL)
+#define lock_destroy(lock)    pthread_mutex_destroy(lock)
+#define lock_acquire(lock)    pthread_mutex_lock(lock)
+#define lock_release(lock)    pthread_mutex_unlock(lock)
+
 typedef pthread_cond_t thread_cond;
-#define cond_init(cond)        pthread_cond_init(cond, NULL)
-#define cond_destroy(cond)     pthread_cond_destroy(cond)
-#define cond_wait(cond, mutex) pthread_cond_wait(cond, mutex)
-#define cond_signal(cond)      pthread_cond_signal(cond)
+#define cond_init(cond)       pthread_cond_init(cond, NULL)
+#define cond_destroy(cond)    pthread_cond_destroy(cond)
+#define cond_wait(cond, lock) pthread_cond_wait(cond, lock)
+#define cond_signal(cond)     pthread_cond_signal(cond)
 #endif
+
+static_assert(sizeof(thread_lock) <= sizeof(struct os_lock), "OS_LOCK");
+
+static thread_lock *thread__lock(struct os_lock *lock) {
+  return (thread_lock *)(void *)lock->words;
+}
+
+void os_lock_init(struct os_lock *lock) {
+  int error = lock_init(thread__lock(lock));
+  CHECK(error == 0);
+}
+
+void os_lock_destroy(struct os_lock *lock) {
+  int error = lock_destroy(thread__lock(lock));
+  CHECK(error == 0);
+}
+
+void os_lock_acquire(struct os_lock *lock) {
+  int error = lock_acquire(thread__lock(lock));
+  CHECK(error == 0);
+}
+
+void os_lock_release(struct os_lock *lock) {
+  int error = lock_release(thread__lock(lock));
+  CHECK(error == 0);
+}
 
 static_assert(sizeof(thread_cond) <= sizeof(struct os_cond), "OS_COND");
 
@@ -97,7 +147,7 @@ void os_cond_destroy(struct os_cond *cond) {
 }
 
 void os_cond_wait(struct os_cond *cond, struct os_lock *lock) {
-  int error = cond_wait(thread__cond(cond), thread__mutex(lock));
+  int error = cond_wait(thread__cond(cond), thread__lock(lock));
   CHECK(error == 0);
 }
 

@@ -29,7 +29,8 @@ struct bench {
 static void ring(struct timer *timer) {
   struct alarm_clock *alarm = CONTAINER_OF(timer, struct alarm_clock, timer);
   struct bench *bench = alarm->bench;
-  bench->wrong_order |= timer->armed || timer->due_ns < bench->last_due;
+  bench->wrong_order |=
+      timer_is_armed(timer) || timer->due_ns < bench->last_due;
   bench->last_due = timer->due_ns;
   bench->fired++;
   alarm->fired++;
@@ -66,7 +67,7 @@ static int count_due(const struct bench *bench, int64_t until, int64_t *first) {
   *first = INT64_MAX;
   for (int at = 0; at < ALARMS; at++) {
     const struct timer *timer = &bench->alarms[at].timer;
-    if (!timer->armed)
+    if (!timer_is_armed(timer))
       continue;
     count += timer->due_ns <= until;
     if (timer->due_ns < *first)
@@ -82,11 +83,11 @@ static void heap_rounds(struct test *test, struct bench *bench) {
     uint32_t what = next_random(&random) % 16;
     struct timer *timer = &bench->alarms[next_random(&random) % ALARMS].timer;
     int64_t first;
-    if (what < 10 && !timer->armed) {
+    if (what < 10 && !timer_is_armed(timer)) {
       timer_start(&bench->timers, timer, now + next_random(&random) % 64, ring);
     } else if (what < 13) {
       timer_stop(&bench->timers, timer);
-      TRY(!timer->armed);
+      TRY(!timer_is_armed(timer));
     } else if (what == 13) {
       now += next_random(&random) % 16;
       int due = count_due(bench, now, &first);
@@ -144,7 +145,7 @@ static void test_heap_changed_while_it_fires(struct test *test) {
   bench->newcomer_due = 9;
   timers_fire(&bench->timers, 3);
   TRY_EQ(bench->alarms[2].fired, 1);
-  TRY(bench->alarms[2].timer.armed);
+  TRY(timer_is_armed(&bench->alarms[2].timer));
   timer_stop(&bench->timers, &bench->alarms[2].timer);
   timer_stop(&bench->timers, &bench->alarms[2].timer);
   TRY(bench->timers.first == NULL);

@@ -10,7 +10,7 @@ static char memory[1 << 16];
 static struct transfer make(const struct ovio_iovec *iov, size_t count,
                             int64_t offset, bool write) {
   return (struct transfer){.iov = iov,
-                           .count = count,
+                           .count = (uint32_t)count,
                            .offset = offset,
                            .write = write,
                            .here = offset == OVIO_HERE};

@@ -77,7 +77,7 @@ export OVIO_TEST_THREADS OVIO_TEST_ENGINES
 for name in $(cd tests && ls test_*.c | sed 's/[.]c$//'); do
   case $name in
     test_win32_* | test_big | test_threads | test_faults | test_error | \
-      test_node | test_memory | test_runner | test_standard_missing) continue ;;
+      test_node | test_mutex | test_memory | test_runner | test_standard_missing) continue ;;
   esac
   step "threads-$name" native linux "$name"
   step "threads-tsan-$name" native linux-tsan "$name"

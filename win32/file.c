@@ -173,7 +173,7 @@ static struct os_result file__verify(HANDLE handle, DWORD type,
 }
 
 /* The system's answer, at least 512; a page when it does not know. */
-static size_t file__alignment(HANDLE handle) {
+static uint32_t file__alignment(HANDLE handle) {
   FILE_STORAGE_INFO info;
   ULONG bytes = 4096;
   if (native.GetFileInformationByHandleEx(handle, FileStorageInfo, &info,
@@ -282,7 +282,7 @@ static struct os_result file__learn(struct os_file *file, HANDLE handle,
   else if (flags & OVIO_DIRECTORY)
     return (struct os_result){OVIO_ENOTDIR, 0};
   if (type == FILE_TYPE_PIPE)
-    file->traits |= file__pipe_traits(handle, overlapped);
+    file->traits |= file__pipe_traits(handle, overlapped) & OS_TRAITS;
   return (struct os_result){0, 0};
 }
 
@@ -605,21 +605,30 @@ struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
 struct os_result os_file_read_at(const struct os_file *file, void *buffer,
                                  size_t length, int64_t offset) {
   struct ovio_iovec whole = {buffer, length};
-  struct os_transfer transfer = {file, &whole, 1, offset, false};
+  struct os_transfer transfer = {.file = file,
+                                 .iov = &whole,
+                                 .count = 1,
+                                 .offset = offset,
+                                 .write = false};
   return os_file_transfer_now(&transfer, NULL);
 }
 
 struct os_result os_file_write_at(const struct os_file *file, void *buffer,
                                   size_t length, int64_t offset) {
   struct ovio_iovec whole = {buffer, length};
-  struct os_transfer transfer = {file, &whole, 1, offset, true};
+  struct os_transfer transfer = {
+      .file = file, .iov = &whole, .count = 1, .offset = offset, .write = true};
   return os_file_transfer_now(&transfer, NULL);
 }
 
 struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
                                      size_t length, int64_t offset) {
   struct ovio_iovec whole = {buffer, length};
-  struct os_transfer transfer = {file, &whole, 1, offset, false};
+  struct os_transfer transfer = {.file = file,
+                                 .iov = &whole,
+                                 .count = 1,
+                                 .offset = offset,
+                                 .write = false};
   return os_file_transfer_try(&transfer);
 }
 

@@ -242,7 +242,7 @@ static BOOL port__call(struct os_io *io) {
   const struct os_transfer *transfer = &io->transfer;
   HANDLE handle = (HANDLE)transfer->file->handle;
   OVERLAPPED *overlapped = &pending__of(io)->overlapped;
-  if (io->kind == OS_IO_ACCEPT)
+  if (io->transfer.kind == OS_IO_ACCEPT)
     return native.ConnectNamedPipe(handle, overlapped);
   if (pending__of(io)->u.list)
     return port__call_paged(io);
@@ -297,7 +297,7 @@ static DWORD port__submit(struct os_port *port, struct os_io *io, bool pages) {
   struct pending *pending = pending__of(io);
   *pending = (struct pending){.cancelled = false};
   port__set_offset(&pending->overlapped, io->transfer.offset);
-  if (pages && io->kind == OS_IO_TRANSFER)
+  if (pages && io->transfer.kind == OS_IO_TRANSFER)
     pending->u.list = port__take_list(port, &io->transfer);
   port__insert(port, io); /* before: afterwards it is the kernel's */
   BOOL fine = port__call(io);
@@ -313,7 +313,7 @@ static bool port__start(struct os_port *port, struct os_io *io, bool pages) {
     DWORD error = port__submit(port, io, pages);
     if (error == ERROR_IO_PENDING)
       return true;
-    if (io->kind == OS_IO_ACCEPT) {
+    if (io->transfer.kind == OS_IO_ACCEPT) {
       io->result = native_accept_outcome(error);
       return false;
     }
@@ -339,9 +339,9 @@ struct os_result os_port_try(struct os_port *port,
 }
 
 bool os_port_start(struct os_port *port, struct os_io *io) {
-  if (io->kind == OS_IO_READY)
+  if (io->transfer.kind == OS_IO_READY)
     return port__start_wait(port, io);
-  if (io->kind == OS_IO_SYNC)
+  if (io->transfer.kind == OS_IO_SYNC)
     return false; /* FlushFileBuffers has no overlapped form */
   return port__start(port, io, true);
 }
@@ -358,7 +358,7 @@ static bool port__cancel_wait(struct os_port *port, struct os_io *io) {
 }
 
 bool os_port_cancel(struct os_port *port, struct os_io *io) {
-  if (io->kind == OS_IO_READY)
+  if (io->transfer.kind == OS_IO_READY)
     return port__cancel_wait(port, io);
   pending__of(io)->cancelled = true;
   /* ERROR_NOT_FOUND: its packet is on the way. */
@@ -397,12 +397,12 @@ static bool port__complete(struct os_port *port, struct os_io *io) {
   if (status == NATIVE_STATUS_PENDING)
     return false;
   port__remove(port, io);
-  if (io->kind == OS_IO_READY) {
+  if (io->transfer.kind == OS_IO_READY) {
     port__end_wait(pending);
     io->result = (struct os_result){0, 0};
     return true;
   }
-  if (io->kind == OS_IO_ACCEPT) {
+  if (io->transfer.kind == OS_IO_ACCEPT) {
     io->result =
         native_accept_outcome(status < 0 ? RtlNtStatusToDosError(status) : 0);
     return true;

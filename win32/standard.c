@@ -19,7 +19,7 @@ struct os_result os_standard_open(struct os_file *file, enum os_standard which,
   if (file->kind == OS_KIND_DISK) {
     /* Two of them may be one file object, with one position: >out 2>&1. */
     file->traits |= OS_TRAIT_SYSTEM_POSITION;
-    file->traits &= ~(unsigned)OS_TRAIT_WRITE_BACK;
+    file->traits &= OS_TRAITS & ~(unsigned)OS_TRAIT_WRITE_BACK;
   }
   if (standard__is_console(handle))
     native_console_begin(file, which);

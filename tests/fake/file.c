@@ -55,7 +55,8 @@ size_t fake_room(intptr_t handle) {
 
 static void file__describe(struct os_file *file, intptr_t handle,
                            unsigned kind) {
-  *file = (struct os_file){.handle = handle, .kind = kind, .alignment = 1};
+  *file = (struct os_file){
+      .handle = handle, .kind = kind & OS_KINDS, .alignment = 1};
   if (fake_chance(60))
     file->traits |= OS_TRAIT_PORTABLE;
   if (kind == OS_KIND_STREAM && fake_chance(60))
@@ -299,7 +300,8 @@ struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
 static struct os_result file__at(const struct os_file *file, void *buffer,
                                  size_t length, int64_t offset, bool write) {
   const struct ovio_iovec part = {.iov_base = buffer, .iov_len = length};
-  const struct os_transfer transfer = {file, &part, 1, offset, write};
+  const struct os_transfer transfer = {
+      .file = file, .iov = &part, .count = 1, .offset = offset, .write = write};
   CHECK(fake_handle_of(file)->disk && offset >= 0);
   if (fake_on_thread())
     fake_pause(false);

@@ -115,10 +115,10 @@ struct os_result os_port_try(struct os_port *port,
 }
 
 bool os_port_start(struct os_port *port, struct os_io *io) {
-  if (io->kind == OS_IO_SYNC)
+  if (io->transfer.kind == OS_IO_SYNC)
     return port__start_sync(port, io);
   struct fake_handle *handle = fake_handle_of(io->transfer.file);
-  CHECK(io->kind == OS_IO_TRANSFER && io->transfer.file->registration);
+  CHECK(io->transfer.kind == OS_IO_TRANSFER && io->transfer.file->registration);
   CHECK(!(handle->waiting & port__bit(io)));
   if (fake_chance(40)) {
     io->result = fake_attempt(&io->transfer);
@@ -134,7 +134,7 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
 static void port__remove(struct os_port *port, unsigned at) {
   struct os_io *io = port->pending[at];
   struct fake_handle *handle = fake_handle_of(io->transfer.file);
-  if (io->kind != OS_IO_SYNC)
+  if (io->transfer.kind != OS_IO_SYNC)
     handle->waiting &= ~port__bit(io);
   handle->pending--;
   port->pending[at] = port->pending[--port->count];
@@ -163,8 +163,8 @@ static bool port__end(struct os_io *io) {
   io->result = (struct os_result){OVIO_ECANCELED, 0};
   if (asked && fake_chance(50))
     return true;
-  if (io->kind == OS_IO_SYNC)
-    io->result = os_file_sync(io->transfer.file, io->data_only);
+  if (io->transfer.kind == OS_IO_SYNC)
+    io->result = os_file_sync(io->transfer.file, io->transfer.data_only);
   else
     io->result = fake_attempt(&io->transfer);
   if (io->result.value != OVIO_EWOULDBLOCK)

@@ -10,9 +10,9 @@ static const struct os_io *completion_io(const struct io_uring_cqe *entry) {
 }
 
 static size_t completion_row(const struct os_io *io) {
-  if (io->kind == OS_IO_SYNC)
+  if (io->transfer.kind == OS_IO_SYNC)
     return FAULT_ring_sync;
-  if (io->kind != OS_IO_TRANSFER)
+  if (io->transfer.kind != OS_IO_TRANSFER)
     return FAULT_COUNT;
   return io->transfer.write ? FAULT_ring_write : FAULT_ring_read;
 }

@@ -12,7 +12,7 @@ static struct os_io *completion_io(const OVERLAPPED_ENTRY *entry) {
 }
 
 static size_t completion_row(const struct os_io *io) {
-  if (!io || io->kind != OS_IO_TRANSFER)
+  if (!io || io->transfer.kind != OS_IO_TRANSFER)
     return FAULT_COUNT;
   return io->transfer.write ? FAULT_packet_write : FAULT_packet_read;
 }
