@@ -33,6 +33,10 @@ each_file() {
   printf '%s\n' "$@" | xargs -P "$jobs" -I FILE sh -c "$command"
 }
 
+# inject.c is for libraries with OVIO_TESTING alone.
+testing=common/inject.c
+common=$(ls common/*.c | grep -v "^$testing\$")
+
 # Off for Windows' side: what clang's analyser makes of native_failure(), of
 # which it cannot see in another file that its value is below 0; and the letter
 # case of the system headers' own numbers.
@@ -44,7 +48,9 @@ windows_off=$(echo $windows_off | tr ' ' ,)
 
 run_tidy() {
   each_file "clang-tidy --quiet FILE -- $linux 2>/dev/null" \
-    common/*.c posix/*.c
+    $common posix/*.c
+  each_file "clang-tidy --quiet FILE -- $linux -DOVIO_TESTING 2>/dev/null" \
+    $testing
   each_file "clang-tidy --quiet $windows_off FILE -- $mingw \
     --target=x86_64-w64-mingw32 2>/dev/null" win32/*.c
 }
@@ -57,19 +63,23 @@ cppcheck_side() {
 
 run_cppcheck() {
   cppcheck_side --platform=unix64 -D__linux__=1 -D__x86_64__=1 -U_WIN32 \
-    -D__GNUC__=12 -DOVIO_URING=1 -DOVIO_SWITCH_ASM=1 common posix
+    -D__GNUC__=12 -DOVIO_URING=1 -DOVIO_SWITCH_ASM=1 $common posix
+  cppcheck_side --platform=unix64 -D__linux__=1 -D__x86_64__=1 -U_WIN32 \
+    -D__GNUC__=12 -DOVIO_TESTING $testing
   cppcheck_side --platform=win64 -D_WIN32=1 -D_WIN64=1 -D__x86_64__=1 \
     -U__linux__ -D__GNUC__=12 win32
 }
 
 run_gcc() {
   each_file "gcc -fanalyzer $linux -c -o /dev/null FILE 2>&1" \
-    common/*.c posix/*.c
+    $common posix/*.c
+  each_file "gcc -fanalyzer $linux -DOVIO_TESTING -c -o /dev/null FILE 2>&1" \
+    $testing
 }
 
 run_mingw() {
   each_file "x86_64-w64-mingw32-gcc -fanalyzer $mingw -c -o /dev/null FILE 2>&1" \
-    common/*.c win32/*.c
+    $common win32/*.c
 }
 
 status=0
