@@ -82,13 +82,13 @@ static int file__would_wait(const struct file *file, const struct turn *turn) {
   if (file__is_stuck(turn->holder))
     return OVIO_EDEADLK;
   const struct op *op = turn->last;
-  while (op) {
+  if (!op)
+    return 0;
+  do {
     op = op->turn_next;
     if (file__is_stuck(op))
       return OVIO_EDEADLK;
-    if (op == turn->last)
-      break;
-  }
+  } while (op != turn->last);
   return 0;
 }
 
