@@ -249,26 +249,28 @@ static bool op__fills(const struct op *op) {
   return op->code == OP_TRANSFER && !op->u.transfer.write;
 }
 
-/* Before anybody else knows of it. */
-static void op__seal(const struct op *op) {
+static void op__tell_of_buffers(const struct op *op,
+                                void (*tell)(const struct ovio_iovec *parts,
+                                             size_t count)) {
   struct ovio_iovec whole;
   size_t count;
-  if (!POISON_IS_ON || !op__fills(op))
+  if (!op__fills(op))
     return;
   const struct ovio_iovec *iov =
       transfer_parts(&op->u.transfer, &whole, &count);
-  poison_parts(iov, count);
+  tell(iov, count);
+}
+
+/* Before anybody else knows of it. */
+static void op__seal(const struct op *op) {
+  if (POISON_IS_ON)
+    op__tell_of_buffers(op, poison_parts);
 }
 
 /* While it is still ours. */
 static void op__unseal(const struct op *op) {
-  struct ovio_iovec whole;
-  size_t count;
-  if (!POISON_IS_ON || !op__fills(op))
-    return;
-  const struct ovio_iovec *iov =
-      transfer_parts(&op->u.transfer, &whole, &count);
-  poison_lift_parts(iov, count);
+  if (POISON_IS_ON)
+    op__tell_of_buffers(op, poison_lift_parts);
 }
 
 /* ---- delivering, on the loop's thread ---- */
