@@ -602,34 +602,36 @@ struct os_result os_file_transfer_try(const struct os_transfer *transfer) {
   return (struct os_result){OVIO_ENOTSUP, 0};
 }
 
-struct os_result os_file_read_at(const struct os_file *file, void *buffer,
-                                 size_t length, int64_t offset) {
+static struct os_result file__move_at(const struct os_file *file, void *buffer,
+                                      size_t length, int64_t offset,
+                                      bool write) {
   struct ovio_iovec whole = {buffer, length};
   struct os_transfer transfer = {.file = file,
                                  .iov = &whole,
                                  .count = 1,
                                  .offset = offset,
-                                 .write = false};
+                                 .write = write};
   return os_file_transfer_now(&transfer, NULL);
+}
+
+struct os_result os_file_read_at(const struct os_file *file, void *buffer,
+                                 size_t length, int64_t offset) {
+  return file__move_at(file, buffer, length, offset, false);
 }
 
 struct os_result os_file_write_at(const struct os_file *file, void *buffer,
                                   size_t length, int64_t offset) {
-  struct ovio_iovec whole = {buffer, length};
-  struct os_transfer transfer = {
-      .file = file, .iov = &whole, .count = 1, .offset = offset, .write = true};
-  return os_file_transfer_now(&transfer, NULL);
+  return file__move_at(file, buffer, length, offset, true);
 }
 
+/* As os_file_transfer_try(). */
 struct os_result os_file_read_cached(const struct os_file *file, void *buffer,
                                      size_t length, int64_t offset) {
-  struct ovio_iovec whole = {buffer, length};
-  struct os_transfer transfer = {.file = file,
-                                 .iov = &whole,
-                                 .count = 1,
-                                 .offset = offset,
-                                 .write = false};
-  return os_file_transfer_try(&transfer);
+  (void)file;
+  (void)buffer;
+  (void)length;
+  (void)offset;
+  return (struct os_result){OVIO_ENOTSUP, 0};
 }
 
 struct os_result os_file_sync(const struct os_file *file, bool data_only) {
