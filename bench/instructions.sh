@@ -52,11 +52,11 @@ case $(df --output=fstype . 2>/dev/null | tail -n 1) in
 esac
 
 limit read ovio-plain 1 pread 80
-limit yield ovio-task 1 assembly 115
+limit yield ovio-task 1 assembly 108
 if [ $cached = yes ]; then
-  limit read ovio-task 1 nothing 250
-  limit read ovio-task 32 nothing 285
-  limit read ovio-callbacks 32 nothing 320
+  limit read ovio-task 1 nothing 200
+  limit read ovio-task 32 nothing 235
+  limit read ovio-callbacks 32 nothing 295
 else
   echo "left out: this file system may not know RWF_NOWAIT"
 fi

@@ -832,31 +832,39 @@ static inline struct os_result file__move_plainly(struct file *file, bool write,
                                length, offset);
 }
 
-/* On the loop's thread, which waits for a device only if it may. */
-static struct os_result file__move_on_loop(struct loop *loop, struct file *file,
-                                           bool write, void *buffer,
-                                           size_t length, int64_t offset) {
+/* May the loop's thread do so much at once? It waits for a device only if the
+ * user said so. */
+static inline bool file__suits_loop(const struct loop *loop,
+                                    const struct file *file, bool write,
+                                    size_t length) {
   unsigned state = atomic_load_explicit(&file->state, memory_order_relaxed);
-  if (loop->cancelling || length > transfer_max(loop->max_transfer))
-    return (struct os_result){LONG_WAY, false};
-  if (state & FILE_INLINE)
+  if (!(state & FILE_INLINE) &&
+      (write || !(state & FILE_TRY) || length > TRY_MAX))
+    return false;
+  return length <= transfer_max(loop->max_transfer) && !loop->cancelling;
+}
+
+__attribute__((always_inline)) static inline struct os_result
+file__move_on_loop(struct file *file, bool write, void *buffer, size_t length,
+                   int64_t offset) {
+  if (file->flags & OVIO_INLINE)
     return file__move_plainly(file, write, buffer, length, offset);
-  if (write || !(state & FILE_TRY) || length > TRY_MAX)
-    return (struct os_result){LONG_WAY, false};
   return file__move_at(file, FILE_READ_AT | FILE_TRY, os_file_read_cached,
                        buffer, length, offset);
 }
 
 __attribute__((noinline)) /* its registers are not saved for the plain way */
 static struct os_result
-file__move_in_task(struct task *task, struct file *file, bool write,
+file__move_in_task(struct runner *runner, struct file *file, bool write,
                    void *buffer, size_t length, int64_t offset) {
-  if (!task || task_peek_latch(task) != 0)
+  struct task *task = runner->task;
+  if (!task || !file__suits_loop(runner->loop, file, write, length) ||
+      task_is_latched(task))
     return (struct os_result){LONG_WAY, false};
   struct os_result result =
-      file__move_on_loop(task->loop, file, write, buffer, length, offset);
+      file__move_on_loop(file, write, buffer, length, offset);
   if (result.value != LONG_WAY)
-    task_give_way(task);
+    task_give_way(task, runner);
   return result;
 }
 
@@ -958,7 +966,7 @@ static struct os_result file__try_here(const struct request *request) {
   struct os_result result = file__move_in_turn(task, request);
   loop_leave(task->loop);
   if (result.value != LONG_WAY)
-    task_give_way(task);
+    task_give_way(task, loop_runner(task->loop));
   return result;
 }
 
@@ -982,8 +990,7 @@ __attribute__((always_inline)) static inline int64_t file__move(
     return file__move_long(file, write, buffer, length, offset, false);
   struct runner *runner = runner_current();
   struct os_result result =
-      runner ? file__move_in_task(runner->task, file, write, buffer, length,
-                                  offset)
+      runner ? file__move_in_task(runner, file, write, buffer, length, offset)
              : file__move_plainly(file, write, buffer, length, offset);
   if (result.value >= 0)
     return result.value;
@@ -1053,56 +1060,56 @@ int ovio_start_writev(struct ovio_loop *loop, struct ovio_op *op,
   return file__start_transfer(loop, op, &request, false, done);
 }
 
+__attribute__((noinline)) static int file__start_long(
+    struct ovio_loop *loop, struct ovio_op *op, struct file *file, bool write,
+    const struct ovio_iovec *whole, int64_t offset, ovio_done *done,
+    bool tried) {
+  const struct request request = {file, whole, 1, offset, write, tried};
+  return file__start_transfer(loop, op, &request, true, done);
+}
+
 /* On the loop's thread: it is done at once, and only delivered later. */
-static struct os_result file__start_short(struct ovio_loop *loop, struct op *op,
-                                          const struct request *request,
-                                          ovio_done *done) {
+__attribute__((always_inline)) static inline struct os_result file__start_short(
+    struct loop *loop, struct op *op, struct file *file, bool write,
+    void *buffer, size_t length, int64_t offset, ovio_done *done) {
   struct os_result result = {LONG_WAY, false};
-  const struct ovio_iovec *whole = request->iov;
-  if (!op || !done || !loop_is_current((struct loop *)loop) ||
-      !file__is_short(request->file, whole->iov_base, whole->iov_len,
-                      request->offset) ||
+  if (!op || !done || !file__is_short(file, buffer, length, offset) ||
+      !loop_is_current(loop) || !file__suits_loop(loop, file, write, length) ||
       !op_take(op))
     return result;
-  result =
-      file__move_on_loop((struct loop *)loop, request->file, request->write,
-                         whole->iov_base, whole->iov_len, request->offset);
+  result = file__move_on_loop(file, write, buffer, length, offset);
   if (result.value == LONG_WAY)
     op_give_back(op);
   else
-    op_start_finished(op, (struct loop *)loop, done, result);
+    op_start_finished(op, loop, done, result);
   return result;
 }
 
-static int file__start_move(struct ovio_loop *loop, struct ovio_op *op,
-                            struct request *request, ovio_done *done) {
+__attribute__((always_inline)) static inline int file__start_move(
+    struct ovio_loop *loop, struct ovio_op *op, struct file *file, bool write,
+    void *buffer, size_t length, int64_t offset, ovio_done *done) {
   struct os_result result =
-      file__start_short(loop, (struct op *)(void *)op, request, done);
+      file__start_short((struct loop *)loop, (struct op *)(void *)op, file,
+                        write, buffer, length, offset, done);
   if (result.value != LONG_WAY)
     return 0;
-  request->tried = result.native != 0;
-  return file__start_transfer(loop, op, request, true, done);
+  const struct ovio_iovec whole = {buffer, length};
+  return file__start_long(loop, op, file, write, &whole, offset, done,
+                          result.native != 0);
 }
 
 int ovio_start_read(struct ovio_loop *loop, struct ovio_op *op,
                     struct ovio_file *file, void *buffer, size_t length,
                     int64_t offset, ovio_done *done) {
-  struct ovio_iovec whole = {buffer, length};
-  struct request request = {
-      .file = file_of(file), .iov = &whole, .count = 1, .offset = offset};
-  return file__start_move(loop, op, &request, done);
+  return file__start_move(loop, op, file_of(file), false, buffer, length,
+                          offset, done);
 }
 
 int ovio_start_write(struct ovio_loop *loop, struct ovio_op *op,
                      struct ovio_file *file, const void *buffer, size_t length,
                      int64_t offset, ovio_done *done) {
-  struct ovio_iovec whole = {(void *)(uintptr_t)buffer, length};
-  struct request request = {.file = file_of(file),
-                            .iov = &whole,
-                            .count = 1,
-                            .offset = offset,
-                            .write = true};
-  return file__start_move(loop, op, &request, done);
+  return file__start_move(loop, op, file_of(file), true,
+                          (void *)(uintptr_t)buffer, length, offset, done);
 }
 
 /* ---- the other calls ---- */

@@ -106,10 +106,6 @@ void loop_unpin(void) {
 
 /* ---- who is calling ---- */
 
-struct runner *runner_current(void) {
-  return os_local_get(OS_LOCAL_RUNNER);
-}
-
 int64_t runner_answer(int64_t value, uint32_t native) {
   if (value >= 0)
     return value;
@@ -133,11 +129,6 @@ uint32_t ovio_native_error(void) {
 struct ovio_loop *ovio_loop_current(void) {
   struct runner *runner = runner_current();
   return runner ? (struct ovio_loop *)runner->loop : NULL;
-}
-
-bool loop_is_current(const struct loop *loop) {
-  struct runner *runner = runner_current();
-  return runner && runner->loop == loop;
 }
 
 /* ---- create and destroy ---- */
@@ -233,8 +224,15 @@ static void loop__free(struct loop *loop) {
   memory_free(loop);
 }
 
+/* By another thread than the loop's: of no moment, but exact when it is 0 and
+ * nobody runs the loop. */
+static bool loop__is_pending(struct loop *loop) {
+  long pending = atomic_load(&loop->pending);
+  return pending + atomic_load(&loop->counted) != 0;
+}
+
 static bool loop__has_work(struct loop *loop) {
-  return atomic_load(&loop->pending) > 0 || atomic_load(&loop->holds) > 0;
+  return loop__is_pending(loop) || atomic_load(&loop->holds) > 0;
 }
 
 int ovio_loop_destroy(struct ovio_loop *public_loop) {
@@ -315,7 +313,7 @@ static bool loop__has_ready(const struct loop *loop) {
 }
 
 static bool loop__is_drained(struct loop *loop) {
-  return atomic_load(&loop->pending) == 0 && loop->callbacks == 0 &&
+  return !loop__is_pending(loop) && loop->callbacks == 0 &&
          !loop__has_ready(loop) && inbox_is_empty(&loop->inbox);
 }
 
@@ -492,7 +490,7 @@ static int loop__wait(struct loop *loop) {
     if (loop__linger(loop))
       return 0;
     atomic_store(&loop->sleep, loop->dozes ? LOOP_DOZING : LOOP_ASLEEP);
-    bool idle = atomic_load(&loop->pending) == 0 && !atomic_load(&loop->holds);
+    bool idle = !loop__has_work(loop);
     if ((idle && loop->callbacks == 0) || !inbox_is_empty(&loop->inbox) ||
         atomic_load(&loop->stopping))
       timeout_ns = 0;
@@ -523,6 +521,12 @@ static bool loop__is_over(struct loop *loop) {
   return atomic_load(&loop->holds) == 0;
 }
 
+/* Something is ready, and the port has nothing to tell. */
+static inline bool loop__goes_on(const struct loop *loop) {
+  return loop__has_ready(loop) && loop->in_port == 0 &&
+         !atomic_load(&loop->stopping);
+}
+
 /* With the baton. */
 static void loop__turns(struct loop *loop) {
   int error = 0;
@@ -533,10 +537,10 @@ static void loop__turns(struct loop *loop) {
     if (loop->timers.first)
       timers_fire(&loop->timers, os_clock_ns());
     loop__hand_over(loop);
+    if (loop__goes_on(loop))
+      continue;
     if (loop__is_over(loop))
       break;
-    if (loop__has_ready(loop) && loop->in_port == 0)
-      continue; /* the port has nothing to tell, and is not waited for */
     error = loop__wait(loop);
   }
   loop__end(loop, error);

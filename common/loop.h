@@ -37,6 +37,7 @@ struct loop {
   atomic_bool cancelling; /* until drained */
   int error;              /* why the run is to end, if not by itself */
   unsigned callbacks;     /* under way */
+  atomic_long counted;    /* added to `pending`; he alone writes it */
   bool led;               /* a thread waits at the port... */
   int64_t due_ns;         /* ...until then */
   bool dozes;             /* workers may have news without a wake-up */
@@ -50,7 +51,8 @@ struct loop {
 
   /* Anybody's. */
   struct inbox inbox;
-  atomic_long pending; /* ops with a callback, and tasks */
+  atomic_long pending; /* ops with a callback, and tasks: with what is counted
+                          by who has the baton (loop_count()) */
   atomic_long holds;
   atomic_uint pushers; /* threads inside loop_push(); destroy waits for them */
   atomic_uint sleep;   /* enum loop_sleep */
@@ -79,7 +81,9 @@ struct runner {
   unsigned budget_left;
   struct os_context context; /* of the stack that runs tasks */
 };
-struct runner *runner_current(void);
+static inline struct runner *runner_current(void) {
+  return os_local_get(OS_LOCAL_RUNNER);
+}
 
 /* The user's code ends here, and begins again. */
 void loop_take_baton(struct loop *loop);
@@ -97,6 +101,13 @@ static inline struct runner *loop_runner(const struct loop *loop) {
   return loop->threads > 1 ? runner_current() : loop->runner;
 }
 
+/* Adds to what is pending, with the baton: others would use a locked addition.
+ */
+static inline void loop_count(struct loop *loop, long more) {
+  long counted = atomic_load_explicit(&loop->counted, memory_order_relaxed);
+  atomic_store_explicit(&loop->counted, counted + more, memory_order_relaxed);
+}
+
 /* Keeps the native code of the caller's last failure; returns `value`. */
 int64_t runner_answer(int64_t value, uint32_t native);
 
@@ -104,7 +115,10 @@ int64_t runner_answer(int64_t value, uint32_t native);
 void loop_push(struct loop *loop, struct node *node);
 /* The same from a worker. Not `wakes`: a loop that dozes is left alone. */
 void loop_push_from_worker(struct loop *loop, struct node *node, bool wakes);
-bool loop_is_current(const struct loop *loop);
+static inline bool loop_is_current(const struct loop *loop) {
+  struct runner *runner = runner_current();
+  return runner && runner->loop == loop;
+}
 
 /* The loop with that number, kept alive until loop_unpin(); or NULL. */
 struct loop *loop_pin(uint64_t number);

@@ -57,15 +57,6 @@ void op_init(struct op *op, enum op_code code, struct file *file) {
   op->file = file;
 }
 
-bool op_take(struct op *op) {
-  unsigned idle = 0;
-  return atomic_compare_exchange_strong(&op->state, &idle, OP_CLAIMED);
-}
-
-void op_give_back(struct op *op) {
-  atomic_store(&op->state, 0);
-}
-
 /* An op that was overwritten in flight looks idle: before it is lost. */
 static void op__look_around(void) {
   struct runner *runner = OP_GUARDED ? runner_current() : NULL;
@@ -305,7 +296,7 @@ static void op__deliver(struct node *node) {
     task_resume(task);
     return;
   }
-  atomic_fetch_sub(&loop->pending, 1);
+  loop_count(loop, -1);
   loop->runner->native = native;
   loop->callbacks++;
   loop_leave(loop);
@@ -794,9 +785,9 @@ void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
   op->done = done;
   op->io.result = result;
   guard_mark(op);
-  atomic_store(&op->state, OP_ACTIVE);
-  atomic_fetch_add(&loop->pending, 1);
+  atomic_store_explicit(&op->state, OP_ACTIVE, memory_order_release);
   loop_enter(loop);
+  loop_count(loop, 1);
   op__deliver_later(op);
   loop_leave(loop);
 }

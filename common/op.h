@@ -171,8 +171,13 @@ int op_unclaim(struct op *op, int error);
  * the caller's, if it was idle; on the loop's thread, only its delivery is
  * left.
  */
-bool op_take(struct op *op);
-void op_give_back(struct op *op);
+static inline bool op_take(struct op *op) {
+  unsigned idle = 0;
+  return atomic_compare_exchange_strong(&op->state, &idle, OP_CLAIMED);
+}
+static inline void op_give_back(struct op *op) {
+  atomic_store(&op->state, 0);
+}
 void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
                        struct os_result result);
 /* It cannot be cancelled, and is done by any means. */

@@ -177,7 +177,7 @@ static void task__recycle(struct task *task) {
     os_context_destroy(&task->context);
   else
     pool__push(loop, &loop->warm, task);
-  atomic_fetch_sub(&loop->pending, 1);
+  loop_count(loop, -1);
 }
 
 void tasks_discard(struct loop *loop) {
@@ -209,19 +209,11 @@ void task_suspend(struct task *task) {
   os_context_switch(&task->context, &task->loop->runner->context);
 }
 
-static void task__yield(struct task *task) {
+void task_yield(struct task *task) {
   loop_enter(task->loop);
   queue_push(&task->loop->ready, &task->link);
   task_suspend(task);
   loop_leave(task->loop);
-}
-
-void task_give_way(struct task *task) {
-  struct runner *runner = loop_runner(task->loop);
-  if (runner->budget_left > 0)
-    runner->budget_left--;
-  else
-    task__yield(task);
 }
 
 static void task__on_ready(struct node *node) {
@@ -353,6 +345,6 @@ void ovio_yield(void) {
   if (!runner) {
     os_thread_yield();
   } else if (runner->task) {
-    task__yield(runner->task);
+    task_yield(runner->task);
   }
 }

@@ -46,9 +46,16 @@ int task_create(struct task **task, struct loop *loop, void *stack,
 void task_launch(struct task *task);
 /* Goes back to the loop until somebody resumes. In the task. */
 void task_suspend(struct task *task);
+/* Lets the others go first. In the task. */
+void task_yield(struct task *task);
 /* Has done something without waiting: the others have their turn after a while.
- * In the task. */
-void task_give_way(struct task *task);
+ * In the task, with the thread's runner. */
+static inline void task_give_way(struct task *task, struct runner *runner) {
+  if (runner->budget_left > 0)
+    runner->budget_left--;
+  else
+    task_yield(task);
+}
 /* Goes on with the task until it waits or ends. On the loop's stack. */
 void task_resume(struct task *task);
 /* 0, or why the next operation of the task fails. Looks at the clock. With the
@@ -57,6 +64,10 @@ void task_resume(struct task *task);
 int task_check_latch(struct task *task);
 /* Likewise, without the baton: it may be so a moment later. */
 int task_peek_latch(struct task *task);
+static inline bool task_is_latched(struct task *task) {
+  return (task->has_deadline || atomic_load(&task->latch)) &&
+         task_peek_latch(task) != 0;
+}
 /* Any thread that knows the task to be there. */
 void task_cancel(struct task *task);
 /* The loop's thread. */
