@@ -62,11 +62,17 @@ NAME(native_switch):
         fnstcw  4(%rsp)
 
         movq    %rsp, (%rdi)
-        movq    %rsi, %rsp
 
-        ldmxcsr (%rsp)
-        fldcw   4(%rsp)
-        addq    $8, %rsp
+        /* Loading modes is dear, and mostly they are the same. */
+        movl    (%rsi), %eax
+        movzwl  4(%rsi), %ecx
+        xorl    (%rsp), %eax
+        xorw    4(%rsp), %cx
+        movq    %rsi, %rsp
+        orl     %eax, %ecx
+        .cfi_remember_state
+        jne     2f
+1:      addq    $8, %rsp
         .cfi_adjust_cfa_offset -8
         popq    %r15
         .cfi_adjust_cfa_offset -8
@@ -89,6 +95,11 @@ NAME(native_switch):
         /* All stacks have stopped in the same call of the same function, so the
          * processor's guess at where a ret leads is right. */
         ret
+
+2:      .cfi_restore_state
+        ldmxcsr (%rsp)
+        fldcw   4(%rsp)
+        jmp     1b
         .cfi_endproc
         SIZE(native_switch)
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks: their stacks, their order, their deadlines and cancel latches. */
+#include <fenv.h>
+
 #include "scene.h"
 
 #define MS UINT64_C(1000000)
@@ -639,6 +641,53 @@ static void test_loop_cancel_before_the_run(struct test *test) {
   TRY_EQ(ovio_loop_destroy(loop), 0);
 }
 
+/* ---- what a task has for itself ---- */
+
+struct rounder {
+  int mode;
+  int unlike; /* times that it did not round so */
+};
+
+/* SSE and the x87 have a mode each: double and long double on x86-64. */
+static bool rounds_like(int mode) {
+  volatile double one = 1.0;
+  volatile double little = 1e-300;
+  volatile long double long_one = 1.0L;
+  volatile double more = one + little;
+  volatile double less = one - little;
+  volatile long double long_more = long_one + little;
+  volatile long double long_less = long_one - little;
+  return fegetround() == mode && (more > one) == (mode == FE_UPWARD) &&
+         (long_more > long_one) == (mode == FE_UPWARD) &&
+         (less < one) == (mode == FE_DOWNWARD) &&
+         (long_less < long_one) == (mode == FE_DOWNWARD);
+}
+
+static void round_and_yield(void *argument) {
+  struct rounder *rounder = argument;
+  fesetround(rounder->mode);
+  for (int left = 100; left > 0; left--) {
+    rounder->unlike += !rounds_like(rounder->mode);
+    ovio_yield();
+  }
+}
+
+static void test_rounding_is_the_tasks_own(struct test *test) {
+  struct ovio_loop *loop;
+  struct rounder rounders[] = {{.mode = FE_UPWARD},
+                               {.mode = FE_DOWNWARD},
+                               {.mode = FE_TONEAREST},
+                               {.mode = FE_TONEAREST}};
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  for (size_t at = 0; at < 4; at++)
+    TRY_EQ(ovio_spawn(loop, round_and_yield, &rounders[at]), 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  for (size_t at = 0; at < 4; at++)
+    TRY_EQ(rounders[at].unlike, 0);
+  TRY_EQ(fegetround(), FE_TONEAREST);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
 int main(void) {
   static const char *const why = "a deadline or a cancel needs a task";
   const struct test_case cases[] = {
@@ -670,6 +719,7 @@ int main(void) {
       TEST_LOOP(test_cancelled_task_can_close, why),
       TEST_ENGINES(test_loop_cancel_drains_tasks),
       TEST_ENGINES(test_loop_cancel_before_the_run),
+      TEST_ENGINES(test_rounding_is_the_tasks_own),
   };
   return test_main(cases, sizeof cases / sizeof *cases);
 }
