@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks in groups, which block in whatever there is: files of their own, a
- * file's position and a pipe in common, locks, sleeps, deadlines. A result that
- * says "cancelled" or "too late" needs somebody who has cancelled, or a
- * deadline that is over. */
+ * file's position and a pipe in common, also until that is ready, locks,
+ * sleeps, deadlines. A result that says "cancelled" or "too late" needs
+ * somebody who has cancelled, or a deadline that is over. */
 #include <string.h>
 
 #include "tests/fake/sim.h"
@@ -36,6 +36,7 @@ static unsigned tasks__movers; /* at the position */
 static unsigned long tasks__moves;
 static bool tasks__closing;
 static int64_t tasks__written, tasks__read;
+static unsigned tasks__waits; /* for an end to be ready: it is to stay */
 
 /* ---- what a task may be told ---- */
 
@@ -98,6 +99,22 @@ static void tasks__use_pipe(struct actor *actor) {
   for (int64_t at = 0; at < result; at++)
     CHECK(actor->buffer[at] == POISON); /* all that is ever written */
   tasks__poison(actor);
+}
+
+static void tasks__await_pipe(struct actor *actor) {
+  bool write = sim_chance(50);
+  ovio_handle handle = ovio_file_handle(&tasks__pipe[write]);
+  uint64_t moment = fake_moment();
+  if (handle == OVIO_NO_HANDLE)
+    return;
+  sim_note("task %u waits for the pipe, to %s", actor->number,
+           write ? "write" : "read");
+  tasks__waits++;
+  int result = write ? ovio_wait_writable(handle) : ovio_wait_readable(handle);
+  CHECK(result <= 0 && result != OVIO_EBADF);
+  tasks__check_result(actor, result);
+  CHECK(result != 0 || fake_was_ready((intptr_t)handle, write, moment));
+  tasks__waits--;
 }
 
 /* A region of its own: it reads back what it has written. */
@@ -211,7 +228,7 @@ static void tasks__check_latch(const struct actor *actor) {
 }
 
 static void tasks__act(struct actor *actor) {
-  switch (sim_below(12)) {
+  switch (sim_below(13)) {
   case 0:
     ovio_yield();
     break;
@@ -236,6 +253,9 @@ static void tasks__act(struct actor *actor) {
     break;
   case 8:
     tasks__use_position(actor);
+    break;
+  case 9:
+    tasks__await_pipe(actor);
     break;
   default:
     tasks__use_pipe(actor);
@@ -316,6 +336,8 @@ static void tasks__close_all(void *argument) {
   tasks__closing = true;
   for (unsigned group = 0; group < GROUPS; group++)
     tasks__cancel(group);
+  while (tasks__waits)
+    CHECK(ovio_sleep(1000) == 0);
   for (unsigned end = 0; end < 2; end++)
     tasks__close(&tasks__pipe[end]);
   for (unsigned group = 0; group < GROUPS; group++) {
@@ -333,7 +355,7 @@ static void tasks__begin(void) {
   memset(tasks__locked, 0, sizeof tasks__locked);
   memset(tasks__using, 0, sizeof tasks__using);
   tasks__position = tasks__written = tasks__read = 0;
-  tasks__movers = 0;
+  tasks__movers = tasks__waits = 0;
   tasks__closing = false;
   for (unsigned at = 0; at < TASKS; at++) {
     tasks__all[at].number = at;

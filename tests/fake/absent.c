@@ -14,56 +14,6 @@ bool os_path_is_absolute(const char *path) {
   return path[0] == '/';
 }
 
-struct os_result os_pipe_accept_now(const struct os_file *listener,
-                                    struct os_waiter *waiter) {
-  (void)listener;
-  (void)waiter;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_pipe_take(struct os_file *listener, struct os_file *file,
-                              int64_t value) {
-  (void)listener;
-  (void)file;
-  (void)value;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_pipe_listen(struct os_file *listener, const char *name,
-                                unsigned flags) {
-  (void)listener;
-  (void)name;
-  (void)flags;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_pipe_connect(struct os_file *file, const char *name,
-                                 unsigned flags) {
-  (void)file;
-  (void)name;
-  (void)flags;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_pipe_shutdown(const struct os_file *file) {
-  (void)file;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_ready_glance(const struct os_file *file, bool write) {
-  (void)file;
-  (void)write;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_ready_now(const struct os_file *file, bool write,
-                              struct os_waiter *waiter) {
-  (void)file;
-  (void)write;
-  (void)waiter;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
 struct os_result os_name_make_directory(const struct os_name *name,
                                         unsigned mode) {
   (void)name;

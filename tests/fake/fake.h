@@ -30,19 +30,22 @@ struct fake_pipe {
   size_t room;
   size_t used;
   size_t at;
-  unsigned ends[2]; /* open handles of each */
+  unsigned ends[2];   /* open handles: which read, which write */
+  bool ready[2];      /* for them */
+  uint64_t ceased[2]; /* the moment at which it was no longer */
   uint8_t bytes[4096];
 };
 
 struct fake_handle {
   bool open;
-  bool writes;
-  unsigned pending; /* ios of a port */
+  unsigned pending; /* ios of a port that move something */
+  unsigned awaited; /* those that wait for it to be ready */
   unsigned waiting; /* of these, by direction, on a stream: bits */
   unsigned long faults;
   int64_t position;
-  struct fake_disk *disk; /* one of these two */
-  struct fake_pipe *pipe;
+  struct fake_disk *disk;    /* one of these three */
+  struct fake_pipe *ways[2]; /* to be read, to be written; or NULL */
+  struct fake_listener *listener;
 };
 
 /* Begins anew. Nothing of the last run may be left: fake_is_empty(). */
@@ -58,18 +61,37 @@ uint64_t fake_next(uint64_t *state);
 uint64_t fake_draw(uint64_t *state);
 void fake_feed(const uint8_t *input, size_t length);
 
-struct fake_handle *fake_handle_of(const struct os_file *file);
+struct fake_handle *fake_handle_of(const struct os_file *file); /* open */
+struct fake_handle *fake_handle_at(intptr_t handle);
+struct fake_handle *fake_handle_open(struct os_file *file, unsigned kind);
+void fake_handle_close(struct fake_handle *handle);
+/* It lets go of its pipes, or of its name. */
+void fake_handle_leave(struct fake_handle *handle);
+/* What the system tells of it. */
+void fake_describe(struct os_file *file, intptr_t handle, unsigned kind);
 struct fake_disk *fake_disk_of(unsigned number);
 /* Errors that the handle has answered so far. */
 unsigned long fake_faults(intptr_t handle);
+struct os_result fake_fault(struct fake_handle *handle, int64_t value);
 /* Bytes that the pipe of a handle holds. */
-size_t fake_room(intptr_t handle);
+size_t fake_room(intptr_t handle, bool write);
+/* Now; and whether a pipe's handle has been ready since then. */
+uint64_t fake_moment(void);
+bool fake_was_ready(intptr_t handle, bool write, uint64_t since);
 /* Files without handles. */
 void fake_file_reset(void);
 bool fake_file_is_empty(void);
 
-/* One try to move bytes; OVIO_EWOULDBLOCK. */
+/* One try to move bytes, or to accept; OVIO_EWOULDBLOCK. */
 struct os_result fake_attempt(const struct os_transfer *transfer);
+struct os_result fake_attempt_pipe(struct fake_handle *handle,
+                                   const struct os_transfer *transfer);
+struct os_result fake_attempt_accept(const struct os_file *listener);
+/* Of a transfer: all bytes of the buffers, and one of them. */
+size_t fake_total(const struct os_transfer *transfer);
+uint8_t *fake_byte(const struct os_transfer *transfer, size_t at);
+/* Often fewer, by whole blocks. */
+size_t fake_shorten(size_t bytes, size_t block);
 
 /* Runs a slice of one of the threads; false: none could do anything. */
 bool fake_run_threads(void);

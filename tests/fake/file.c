@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Files: disks of a number as their path ("3"), and pipes. A handle is an index
- * and is never used twice in a row. What is moved is reported, no more and no
- * less; when, how much, and with which error, the generator says. */
+/* Handles, and files: disks of a number as their path ("3"). A handle is an
+ * index and is never used twice in a row. What is moved is reported, no more
+ * and no less; when, how much, and with which error, the generator says. */
 #include "tests/fake/fake.h"
 
 #include <string.h>
-
-#include "common/memory.h"
 
 enum { RANGES = 64, BLOCK = 16 };
 
@@ -41,6 +39,10 @@ struct fake_handle *fake_handle_of(const struct os_file *file) {
   return handle;
 }
 
+struct fake_handle *fake_handle_at(intptr_t handle) {
+  return &file__handles[handle];
+}
+
 struct fake_disk *fake_disk_of(unsigned number) {
   return &file__disks[number];
 }
@@ -49,12 +51,12 @@ unsigned long fake_faults(intptr_t handle) {
   return handle > 0 ? file__handles[handle].faults : 0;
 }
 
-size_t fake_room(intptr_t handle) {
-  return file__handles[handle].pipe->room;
+struct os_result fake_fault(struct fake_handle *handle, int64_t value) {
+  handle->faults++;
+  return (struct os_result){value, 5};
 }
 
-static void file__describe(struct os_file *file, intptr_t handle,
-                           unsigned kind) {
+void fake_describe(struct os_file *file, intptr_t handle, unsigned kind) {
   *file = (struct os_file){
       .handle = handle, .kind = kind & OS_KINDS, .alignment = 1};
   if (fake_chance(60))
@@ -65,13 +67,13 @@ static void file__describe(struct os_file *file, intptr_t handle,
     file->traits |= OS_TRAIT_TRY;
 }
 
-static struct fake_handle *file__take(struct os_file *file, unsigned kind) {
+struct fake_handle *fake_handle_open(struct os_file *file, unsigned kind) {
   do
     file__next = file__next % (FAKE_HANDLES - 1) + 1;
   while (file__handles[file__next].open);
   struct fake_handle *handle = &file__handles[file__next];
   *handle = (struct fake_handle){.open = true};
-  file__describe(file, (intptr_t)file__next, kind);
+  fake_describe(file, (intptr_t)file__next, kind);
   file__open++;
   return handle;
 }
@@ -95,7 +97,7 @@ struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
   if (fake_chance(3))
     return (struct os_result){OVIO_EMFILE, 24};
   struct fake_disk *disk = &file__disks[path[0] - '0'];
-  file__take(file, OS_KIND_DISK)->disk = disk;
+  fake_handle_open(file, OS_KIND_DISK)->disk = disk;
   if (flags & OVIO_DIRECT)
     file->alignment = BLOCK;
   if (flags & OVIO_TRUNCATE)
@@ -118,7 +120,7 @@ struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
       !file__handles[known.handle].open)
     return (struct os_result){OVIO_EBADF, 9};
   const struct fake_handle *it = fake_handle_of(&known);
-  file__describe(file, known.handle, it->disk ? OS_KIND_DISK : OS_KIND_STREAM);
+  fake_describe(file, known.handle, it->disk ? OS_KIND_DISK : OS_KIND_STREAM);
   if (flags & OVIO_DIRECT)
     file->alignment = BLOCK;
   if (it->disk && fake_chance(50))
@@ -142,27 +144,27 @@ static void file__unlock_all(const struct fake_handle *handle) {
   }
 }
 
-struct os_result os_file_close(struct os_file *file, int64_t position) {
-  struct fake_handle *handle = fake_handle_of(file);
-  (void)position;
-  CHECK(handle->pending == 0);
-  if (fake_on_thread())
-    fake_pause(false);
+void fake_handle_close(struct fake_handle *handle) {
+  CHECK(handle->pending + handle->awaited == 0);
   handle->open = false;
   file__open--;
   file__unlock_all(handle);
-  if (handle->pipe) {
-    handle->pipe->ends[handle->writes]--;
-    if (handle->pipe->ends[0] + handle->pipe->ends[1] == 0)
-      memory_free(handle->pipe);
-  }
+  fake_handle_leave(handle);
+}
+
+struct os_result os_file_close(struct os_file *file, int64_t position) {
+  struct fake_handle *handle = fake_handle_of(file);
+  (void)position;
+  if (fake_on_thread())
+    fake_pause(false);
+  fake_handle_close(handle);
   int64_t value = fake_chance(2) ? OVIO_EIO : 0;
   return (struct os_result){value, value ? 5 : 0};
 }
 
 /* ---- moving bytes ---- */
 
-static size_t file__total(const struct os_transfer *transfer) {
+size_t fake_total(const struct os_transfer *transfer) {
   size_t total = 0;
   for (size_t at = 0; at < transfer->count; at++)
     total += transfer->iov[at].iov_len;
@@ -170,7 +172,7 @@ static size_t file__total(const struct os_transfer *transfer) {
 }
 
 /* By whole blocks, where the file has any. */
-static size_t file__shorten(size_t bytes, size_t block) {
+size_t fake_shorten(size_t bytes, size_t block) {
   CHECK(bytes % block == 0);
   if (bytes > block && fake_chance(35))
     bytes = block * (1 + (size_t)(fake_random() % (bytes / block)));
@@ -178,16 +180,11 @@ static size_t file__shorten(size_t bytes, size_t block) {
 }
 
 /* The buffer's byte number `at`. */
-static uint8_t *file__byte(const struct os_transfer *transfer, size_t at) {
+uint8_t *fake_byte(const struct os_transfer *transfer, size_t at) {
   size_t part = 0;
   while (at >= transfer->iov[part].iov_len)
     at -= transfer->iov[part++].iov_len;
   return (uint8_t *)transfer->iov[part].iov_base + at;
-}
-
-static struct os_result file__fault(struct fake_handle *handle, int64_t value) {
-  handle->faults++;
-  return (struct os_result){value, 5};
 }
 
 static int64_t file__offset(const struct fake_handle *handle,
@@ -205,9 +202,9 @@ static void file__copy(struct fake_disk *disk,
                        size_t bytes) {
   for (size_t at = 0; at < bytes; at++) {
     if (transfer->write)
-      disk->bytes[offset + (int64_t)at] = *file__byte(transfer, at);
+      disk->bytes[offset + (int64_t)at] = *fake_byte(transfer, at);
     else
-      *file__byte(transfer, at) = disk->bytes[offset + (int64_t)at];
+      *fake_byte(transfer, at) = disk->bytes[offset + (int64_t)at];
   }
 }
 
@@ -218,12 +215,11 @@ static struct os_result file__attempt_disk(struct fake_handle *handle,
   int64_t end = transfer->write ? FAKE_DISK_MAX : disk->size;
   CHECK(offset >= 0 && offset % (int64_t)transfer->file->alignment == 0);
   if (fake_chance(6))
-    return file__fault(handle, fake_chance(50) ? OVIO_EIO : OVIO_ENOBUFS);
+    return fake_fault(handle, fake_chance(50) ? OVIO_EIO : OVIO_ENOBUFS);
   if (offset >= end)
-    return transfer->write ? file__fault(handle, OVIO_ENOSPC)
+    return transfer->write ? fake_fault(handle, OVIO_ENOSPC)
                            : (struct os_result){0, 0};
-  size_t bytes =
-      file__shorten(file__total(transfer), transfer->file->alignment);
+  size_t bytes = fake_shorten(fake_total(transfer), transfer->file->alignment);
   if ((int64_t)bytes > end - offset)
     bytes = (size_t)(end - offset);
   if (transfer->write && offset > disk->size)
@@ -236,40 +232,11 @@ static struct os_result file__attempt_disk(struct fake_handle *handle,
   return (struct os_result){(int64_t)bytes, 0};
 }
 
-static struct os_result file__attempt_pipe(struct fake_handle *handle,
-                                           const struct os_transfer *transfer) {
-  struct fake_pipe *pipe = handle->pipe;
-  size_t available = transfer->write ? pipe->room - pipe->used : pipe->used;
-  CHECK(transfer->write == handle->writes && transfer->offset == OVIO_HERE);
-  if (transfer->write && !pipe->ends[0])
-    return (struct os_result){OVIO_EPIPE, 32};
-  if (available == 0 && !transfer->write && !pipe->ends[1])
-    return (struct os_result){0, 0};
-  if (available == 0)
-    return (struct os_result){OVIO_EWOULDBLOCK, 11};
-  if (fake_chance(1))
-    return file__fault(handle, OVIO_EIO);
-  size_t bytes = file__total(transfer);
-  bytes = file__shorten(bytes < available ? bytes : available, 1);
-  for (size_t at = 0; at < bytes; at++) {
-    if (transfer->write)
-      pipe->bytes[(pipe->at + pipe->used++) % pipe->room] =
-          *file__byte(transfer, at);
-    else
-      *file__byte(transfer, at) = pipe->bytes[pipe->at++ % pipe->room];
-  }
-  if (!transfer->write) {
-    pipe->used -= bytes;
-    pipe->at %= pipe->room;
-  }
-  return (struct os_result){(int64_t)bytes, 0};
-}
-
 struct os_result fake_attempt(const struct os_transfer *transfer) {
   struct fake_handle *handle = fake_handle_of(transfer->file);
-  CHECK(file__total(transfer) > 0);
+  CHECK(fake_total(transfer) > 0);
   return handle->disk ? file__attempt_disk(handle, transfer)
-                      : file__attempt_pipe(handle, transfer);
+                      : fake_attempt_pipe(handle, transfer);
 }
 
 struct os_result os_file_transfer_now(const struct os_transfer *transfer,
@@ -337,7 +304,7 @@ static struct os_result file__small(const struct os_file *file) {
     fake_pause(false);
   CHECK(handle->open);
   if (fake_on_worker() && fake_chance(3))
-    return file__fault(handle, OVIO_EIO);
+    return fake_fault(handle, OVIO_EIO);
   return (struct os_result){0, 0};
 }
 
@@ -430,26 +397,6 @@ struct os_result os_range_unlock(const struct os_file *file, int64_t offset,
     struct range *range = &file__ranges[at];
     if (range->owner == handle && range->offset == offset && range->end == end)
       range->owner = NULL;
-  }
-  return (struct os_result){0, 0};
-}
-
-/* ---- pipe.c ---- */
-
-struct os_result os_pipe_create(struct os_file ends[2],
-                                const unsigned flags[2]) {
-  (void)flags;
-  if (fake_chance(2))
-    return (struct os_result){OVIO_EMFILE, 24};
-  struct fake_pipe *pipe = memory_allocate(sizeof *pipe);
-  if (!pipe)
-    return (struct os_result){OVIO_ENOMEM, 12};
-  pipe->room = 1 + (size_t)(fake_random() % sizeof pipe->bytes);
-  for (unsigned end = 0; end < 2; end++) {
-    struct fake_handle *handle = file__take(&ends[end], OS_KIND_STREAM);
-    handle->pipe = pipe;
-    handle->writes = end == 1;
-    pipe->ends[end] = 1;
   }
   return (struct os_result){0, 0};
 }

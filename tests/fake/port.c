@@ -17,6 +17,7 @@ struct os_port {
   bool woken;
   unsigned wakers; /* in os_port_wake() */
   unsigned threads;
+  unsigned bound;   /* files and waits */
   bool asked;       /* somebody is in os_port_wait() */
   bool waits;       /* and waits */
   int64_t until_ns; /* until then */
@@ -42,6 +43,7 @@ int os_port_create(struct os_port **port, unsigned engine, unsigned threads) {
 
 void os_port_destroy(struct os_port *port) {
   CHECK(port->count == 0 && !port->asked && port->wakers == 0);
+  CHECK(port->bound == 0); /* in these worlds, files go before their loop */
   port__one = NULL;
   memory_free(port);
 }
@@ -58,38 +60,61 @@ const char *os_port_route(const struct os_port *port,
 }
 
 int os_port_bind(struct os_port *port, struct os_file *file) {
-  (void)port;
   if (!(file->traits & OS_TRAIT_PORTABLE) || fake_chance(5))
     return OVIO_ENOTSUP;
   file->registration = 1;
+  port->bound++;
   return 0;
 }
 
 void os_port_forget(struct os_port *port, struct os_file *file) {
-  (void)port;
-  if (file->registration)
-    CHECK(fake_handle_of(file)->pending == 0);
+  for (unsigned at = 0; at < port->count; at++)
+    CHECK(port->pending[at]->transfer.file != file);
+  port->bound -= file->registration != 0;
   file->registration = 0;
 }
 
 /* ---- operations ---- */
 
+/* Of what there is one at a time. */
 static unsigned port__bit(const struct os_io *io) {
-  return io->transfer.file->kind != OS_KIND_STREAM ? 0
-         : io->transfer.write                      ? 2u
-                                                   : 1u;
+  unsigned kind = io->transfer.kind;
+  if (io->transfer.file->kind != OS_KIND_STREAM || kind == OS_IO_READY ||
+      kind == OS_IO_SYNC)
+    return 0;
+  return io->transfer.write ? 2u : 1u;
+}
+
+static struct os_result port__attempt(const struct os_io *io) {
+  const struct os_transfer *transfer = &io->transfer;
+  switch (transfer->kind) {
+  case OS_IO_SYNC:
+    return os_file_sync(transfer->file, transfer->data_only);
+  case OS_IO_READY:
+    return os_ready_glance(transfer->file, transfer->write);
+  case OS_IO_ACCEPT:
+    return fake_attempt_accept(transfer->file);
+  default:
+    return fake_attempt(transfer);
+  }
 }
 
 static void port__scribble(const struct os_io *io) {
-  const struct ovio_iovec *part = &io->transfer.iov[0];
-  if (!io->transfer.write && part->iov_len)
+  const struct ovio_iovec *part = io->transfer.iov;
+  if (io->transfer.kind == OS_IO_TRANSFER && !io->transfer.write &&
+      part->iov_len)
     memset(part->iov_base, (int)(fake_random() & 255),
            part->iov_len < 64 ? part->iov_len : 64);
 }
 
+static unsigned *port__counter(const struct os_io *io) {
+  struct fake_handle *handle = fake_handle_of(io->transfer.file);
+  return io->transfer.kind == OS_IO_READY ? &handle->awaited : &handle->pending;
+}
+
 static void port__pend(struct os_port *port, struct os_io *io) {
   CHECK(port->count < PENDING_MAX);
-  fake_handle_of(io->transfer.file)->pending++;
+  (*port__counter(io))++;
   io->native[0] = (uint64_t)os_clock_ns() + fake_random() % 2000000;
   io->native[1] = 0;
   port->pending[port->count++] = io;
@@ -118,10 +143,10 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
   if (io->transfer.kind == OS_IO_SYNC)
     return port__start_sync(port, io);
   struct fake_handle *handle = fake_handle_of(io->transfer.file);
-  CHECK(io->transfer.kind == OS_IO_TRANSFER && io->transfer.file->registration);
+  CHECK(io->transfer.file->registration);
   CHECK(!(handle->waiting & port__bit(io)));
   if (fake_chance(40)) {
-    io->result = fake_attempt(&io->transfer);
+    io->result = port__attempt(io);
     if (io->result.value != OVIO_EWOULDBLOCK)
       return false;
   }
@@ -134,9 +159,8 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
 static void port__remove(struct os_port *port, unsigned at) {
   struct os_io *io = port->pending[at];
   struct fake_handle *handle = fake_handle_of(io->transfer.file);
-  if (io->transfer.kind != OS_IO_SYNC)
-    handle->waiting &= ~port__bit(io);
-  handle->pending--;
+  handle->waiting &= ~port__bit(io);
+  (*port__counter(io))--;
   port->pending[at] = port->pending[--port->count];
 }
 
@@ -163,10 +187,7 @@ static bool port__end(struct os_io *io) {
   io->result = (struct os_result){OVIO_ECANCELED, 0};
   if (asked && fake_chance(50))
     return true;
-  if (io->transfer.kind == OS_IO_SYNC)
-    io->result = os_file_sync(io->transfer.file, io->transfer.data_only);
-  else
-    io->result = fake_attempt(&io->transfer);
+  io->result = port__attempt(io);
   if (io->result.value != OVIO_EWOULDBLOCK)
     return true;
   io->result = (struct os_result){OVIO_ECANCELED, 0};
