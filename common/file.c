@@ -254,8 +254,7 @@ ovio_handle ovio_file_handle(const struct ovio_file *public_file) {
 /* ---- open, adopt, release, close ---- */
 
 static unsigned file__stream_ways(const struct os_file *os, unsigned flags) {
-  const unsigned needs = OS_TRAIT_PORTABLE | OS_TRAIT_NONBLOCK;
-  if ((os->traits & needs) != needs || os->traits & OS_TRAIT_LISTENER ||
+  if (!(os->traits & OS_TRAIT_PORTABLE) || os->traits & OS_TRAIT_LISTENER ||
       flags & (OVIO_BLOCKING | OVIO_INLINE))
     return 0;
   return (flags & OVIO_READ ? FILE_READ_HERE : 0) |
@@ -882,69 +881,78 @@ static inline bool file__is_short(const struct file *file, const void *buffer,
 
 /* ---- the short way of a stream ----
  *
- * A buffer that is not much, in a task, with nobody before it: tried at once.
- * The lock is the turn meanwhile: nobody else can take it, and the call does
- * not wait. What has to wait, and a write that has moved a part of its bytes,
- * becomes an op before the lock is released, with the turn: so no other's bytes
- * come in between. */
+ * A buffer that is not much, in a task, with nobody before it: started at the
+ * port at once. The lock is the turn meanwhile: nobody else can take it, and
+ * the start does not wait. What has to wait, and a write that has moved a part
+ * of its bytes, becomes an op before the lock is released, with the turn: so no
+ * other's bytes come in between. */
 
-/* Goes on after what the try has moved. Under the lock, which it releases. */
-static struct os_result file__go_on_here(struct task *task,
-                                         const struct request *request,
-                                         struct os_result result) {
-  struct file *file = request->file;
-  struct op op;
-  op_init(&op, OP_TRANSFER, file);
-  op.loop = task->loop;
-  op.turn = file__turn(request);
-  file__fill_transfer(&op.u.transfer, request, task->loop);
-  op.u.transfer.asked = (uint32_t)request->iov->iov_len; /* TRY_MAX at most */
-  bool more = result.value == OVIO_EWOULDBLOCK ||
-              transfer_advance(&op.u.transfer, result.value);
-  int error = more ? file__register(file, &op) : 0;
+/* Goes on after the start. Under the lock, which it releases. */
+static struct os_result file__go_on_here(struct op *op, struct task *task,
+                                         struct file *file, bool pending) {
+  const struct os_transfer *io = &op->io.transfer;
+  const struct request request = {file,      io->iov,   1,
+                                  OVIO_HERE, io->write, false};
+  op_init_around_io(op, io->write ? OP_TRANSFER : OP_RECEIVE, file);
+  op->loop = task->loop;
+  op->turn = file__turn(&request);
+  bool more = true;
+  if (io->write) {
+    file__fill_transfer(&op->u.transfer, &request, task->loop);
+    op->u.transfer.asked = (uint32_t)io->iov->iov_len; /* TRY_MAX at most */
+    more = pending || transfer_advance(&op->u.transfer, op->io.result.value);
+  }
+  int error = more ? file__register(file, op) : 0;
   CHECK(error == 0); /* the turn is free, and no close has begun */
   os_lock_release(&file->lock);
   file__leave(file);
   if (more)
-    return op_go_on(&op, task);
-  return (struct os_result){transfer_result(&op.u.transfer), result.native};
+    return op_go_on(op, task, pending);
+  return (struct os_result){transfer_result(&op->u.transfer),
+                            op->io.result.native};
 }
 
 /* Its turn is free. Under the lock, which it releases. */
-static struct os_result file__move_here(struct task *task,
-                                        const struct request *request) {
-  struct file *file = request->file;
-  const struct os_transfer transfer = {.file = &file->os,
-                                       .iov = request->iov,
-                                       .count = 1,
-                                       .offset = OVIO_HERE,
-                                       .write = request->write};
-  struct os_result result = os_port_try(task->loop->port, &transfer);
-  if (result.value != (int64_t)request->iov->iov_len &&
-      (request->write || result.value <= 0))
-    return file__go_on_here(task, request, result);
-  os_lock_release(&file->lock);
-  file__leave(file);
-  return result;
+static struct os_result file__move_here(struct task *task, struct file *file,
+                                        bool write,
+                                        const struct ovio_iovec *whole) {
+  struct op op;
+  op.io.transfer = (struct os_transfer){.file = &file->os,
+                                        .iov = whole,
+                                        .offset = OVIO_HERE,
+                                        .count = 1,
+                                        .write = write};
+  bool pending = os_port_start(task->loop->port, &op.io);
+  bool over =
+      !pending && (!write || op.io.result.value == (int64_t)whole->iov_len);
+  if (over) {
+    os_lock_release(&file->lock);
+    file__leave(file);
+  } else {
+    op.io.result = file__go_on_here(&op, task, file, pending);
+  }
+  if (!write && op.io.result.value == OVIO_ENOBUFS)
+    op.io.result.value = LONG_WAY; /* which asks for less */
+  return op.io.result;
 }
 
 /* With the baton. */
-static struct os_result file__move_in_turn(struct task *task,
-                                           const struct request *request) {
+static struct os_result file__move_in_turn(struct task *task, struct file *file,
+                                           bool write,
+                                           const struct ovio_iovec *whole) {
   const struct os_result long_way = {LONG_WAY, 0};
-  struct file *file = request->file;
   struct loop *loop = task->loop;
-  const unsigned way = request->write ? FILE_WRITE_HERE : FILE_READ_HERE;
+  const unsigned way = write ? FILE_WRITE_HERE : FILE_READ_HERE;
   if (loop->cancelling || task_check_latch(task) != 0)
     return long_way;
   unsigned state = atomic_fetch_add(&file->state, FILE_USER);
   if ((state & (FILE_OPEN | FILE_CLOSING | way)) == (FILE_OPEN | way) &&
       file_uses_port(file, loop)) {
     os_lock_acquire(&file->lock);
-    if (!file->turns[request->write ? TURN_WRITE : TURN_READ].holder &&
+    if (!file->turns[write ? TURN_WRITE : TURN_READ].holder &&
         !(atomic_load(&file->state) & FILE_CLOSING)) {
-      poison_check(request->iov->iov_base, request->iov->iov_len);
-      return file__move_here(task, request);
+      poison_check(whole->iov_base, whole->iov_len);
+      return file__move_here(task, file, write, whole);
     }
     os_lock_release(&file->lock);
   }
@@ -952,18 +960,18 @@ static struct os_result file__move_in_turn(struct task *task,
   return long_way;
 }
 
-static struct os_result file__try_here(const struct request *request) {
+static struct os_result file__try_here(struct file *file, bool write,
+                                       void *buffer, size_t length) {
   struct runner *runner = runner_current();
   struct task *task = runner ? runner->task : NULL;
   const unsigned ways = FILE_READ_HERE | FILE_WRITE_HERE;
-  const size_t length = request->iov->iov_len;
-  if (!task || inject_is_on() || !request->iov->iov_base || length == 0 ||
-      length > TRY_MAX || length > transfer_max(task->loop->max_transfer) ||
-      !(atomic_load_explicit(&request->file->state, memory_order_relaxed) &
-        ways))
+  if (!task || inject_is_on() || !buffer || length == 0 || length > TRY_MAX ||
+      length > transfer_max(task->loop->max_transfer) ||
+      !(atomic_load_explicit(&file->state, memory_order_relaxed) & ways))
     return (struct os_result){LONG_WAY, 0};
+  const struct ovio_iovec whole = {buffer, length};
   loop_enter(task->loop);
-  struct os_result result = file__move_in_turn(task, request);
+  struct os_result result = file__move_in_turn(task, file, write, &whole);
   loop_leave(task->loop);
   if (result.value != LONG_WAY)
     task_give_way(task, loop_runner(task->loop));
@@ -973,14 +981,16 @@ static struct os_result file__try_here(const struct request *request) {
 __attribute__((noinline)) static int64_t file__move_long(
     struct file *file, bool write, void *buffer, size_t length, int64_t offset,
     bool tried) {
+  if (file && offset == OVIO_HERE) {
+    struct os_result result = file__try_here(file, write, buffer, length);
+    if (result.value >= 0)
+      return result.value;
+    if (result.value != LONG_WAY)
+      return runner_answer(result.value, result.native);
+  }
   struct ovio_iovec whole = {buffer, length};
   const struct request request = {file, &whole, 1, offset, write, tried};
-  struct os_result result = {LONG_WAY, 0};
-  if (file && offset == OVIO_HERE)
-    result = file__try_here(&request);
-  if (result.value == LONG_WAY)
-    return file__transfer(&request);
-  return runner_answer(result.value, result.native);
+  return file__transfer(&request);
 }
 
 __attribute__((always_inline)) static inline int64_t file__move(

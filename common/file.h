@@ -21,7 +21,7 @@ struct turn {
 #define FILE_WRITE_AT   8u  /* or writes it */
 #define FILE_TRY        16u /* os_file_transfer_try() is worth a call */
 #define FILE_INLINE     32u /* may block a loop's thread */
-#define FILE_READ_HERE  64u /* os_port_try() is worth a call */
+#define FILE_READ_HERE  64u /* can be started before there is an op */
 #define FILE_WRITE_HERE 128u
 #define FILE_WAYS                                                              \
   (FILE_READ_AT | FILE_WRITE_AT | FILE_TRY | FILE_INLINE | FILE_READ_HERE |    \

@@ -50,6 +50,10 @@ _Static_assert(_Alignof(struct op) <= _Alignof(struct ovio_op), "alignment");
 void op_init(struct op *op, enum op_code code, struct file *file) {
   op->io.transfer = (struct os_transfer){.kind = OS_IO_TRANSFER};
   op->io.result.native = 0;
+  op_init_around_io(op, code, file);
+}
+
+void op_init_around_io(struct op *op, enum op_code code, struct file *file) {
   memset(&op->loop, 0, offsetof(struct op, state) - offsetof(struct op, loop));
   op->code = (unsigned char)code;
   op->phase = OP_ARRIVING;
@@ -236,20 +240,18 @@ static struct op *op__of_timer(struct timer *timer) {
 
 /* ---- who owns the buffers ---- */
 
-static bool op__fills(const struct op *op) {
-  return op->code == OP_TRANSFER && !op->u.transfer.write;
-}
-
 static void op__tell_of_buffers(const struct op *op,
                                 void (*tell)(const struct ovio_iovec *parts,
                                              size_t count)) {
   struct ovio_iovec whole;
-  size_t count;
-  if (!op__fills(op))
-    return;
-  const struct ovio_iovec *iov =
-      transfer_parts(&op->u.transfer, &whole, &count);
-  tell(iov, count);
+  size_t count = 1;
+  const struct ovio_iovec *iov = NULL;
+  if (op->code == OP_RECEIVE)
+    iov = op->io.transfer.iov;
+  else if (op->code == OP_TRANSFER && !op->u.transfer.write)
+    iov = transfer_parts(&op->u.transfer, &whole, &count);
+  if (iov)
+    tell(iov, count);
 }
 
 /* Before anybody else knows of it. */
@@ -400,8 +402,8 @@ static void op__on_more(struct node *node) {
   op__pump(CONTAINER_OF(node, struct op, link));
 }
 
-/* What moves no bytes: the handle is ready, a client has come, a file is on its
- * disk. */
+/* What is one system call: the handle is ready, a client has come, a file is on
+ * its disk, a stream has had some bytes. */
 static void op__end_io(struct op *op) {
   struct os_result result = op->io.result;
   if (op->code == OP_ACCEPT && result.value >= 0)
@@ -851,13 +853,17 @@ static int op__await(struct op *op, struct task *task) {
   return 0;
 }
 
-struct os_result op_go_on(struct op *op, struct task *task) {
+struct os_result op_go_on(struct op *op, struct task *task, bool pending) {
   op->task = task;
   op->by_task = true;
   op__seal(op);
   op__link(op);
-  (void)op__place(op); /* a stream has but one place */
-  op__pump(op);
+  if (pending) {
+    op->phase = OP_PORT;
+    op->loop->in_port++;
+  } else {
+    op__pump(op);
+  }
   op__await_end(op, task);
   return op->io.result;
 }

@@ -33,7 +33,8 @@ enum op_code {
   OP_CLEANUP, /* an OP_CALL that nothing cancels, and that is done by any means
                */
   OP_READY,
-  OP_ACCEPT
+  OP_ACCEPT,
+  OP_RECEIVE /* a read of a stream that one system call does: its io is all */
 };
 
 /* OP_CALL: a system call which may block, and needs nothing else of an op. With
@@ -160,8 +161,10 @@ struct op {
 #endif
 };
 
-/* A blank op of a blocking call, on the caller's stack. */
+/* A blank op of a blocking call, on the caller's stack; its io is blank, too,
+ * or has been started. */
 void op_init(struct op *op, enum op_code code, struct file *file);
+void op_init_around_io(struct op *op, enum op_code code, struct file *file);
 /* A public op for a callback: OVIO_EINVAL, OVIO_EBUSY. */
 int op_claim(struct ovio_op *public_op, struct loop *loop, ovio_done *done,
              enum op_code code, struct file *file, struct op **op);
@@ -198,8 +201,9 @@ int64_t op_perform_wait(op_call *run, void *argument);
  * `run` must end soon by itself. */
 int64_t op_perform_cleanup(op_call *run, void *argument);
 /* A task's transfer that has entered its file and has its turn: what is left of
- * it, at the port. With the baton; nobody has cancelled the task or loop. */
-struct os_result op_go_on(struct op *op, struct task *task);
+ * it, at the port, where its io may be pending. With the baton; nobody has
+ * cancelled the task or loop. */
+struct os_result op_go_on(struct op *op, struct task *task, bool pending);
 /* Starts it on its loop, from any thread. */
 int op_start(struct op *op);
 

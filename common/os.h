@@ -509,11 +509,6 @@ int os_port_bind(struct os_port *port, struct os_file *file);
 /* Ends it, before the handle is closed or released. Nothing is pending. */
 void os_port_forget(struct os_port *port, struct os_file *file);
 
-/* One buffer of a stream that is bound, which nothing of its direction is
- * pending on, as by os_port_start() without an io; OVIO_EWOULDBLOCK: it is to
- * be started, nothing has happened. */
-struct os_result os_port_try(struct os_port *port,
-                             const struct os_transfer *transfer);
 /* true: pending; false: finished, io->result says how. A transfer of a stream
  * has at most one of each direction pending per file. Of OS_IO_SYNC false says
  * that a worker has to do it; the file need not be bound. */

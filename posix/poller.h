@@ -15,8 +15,7 @@ struct port_slot {
   bool level;     /* the engine tells what is there, again and again */
   unsigned tries; /* reads begun with a try, and those in vain */
   unsigned vain;
-  uint64_t tried[2];   /* by direction: os_port_try() in vain, at that look */
-  uint32_t generation; /* counts the files that had this slot */
+  uint32_t generation;      /* counts the files that had this slot */
   struct os_io *waiting[2]; /* by enum port_direction; NULL: nobody waits */
   size_t next_free;         /* index + 1; valid while the slot is free */
 };
@@ -46,10 +45,9 @@ struct os_port {
   struct os_io *unsent;
   const struct os_pause *pause; /* of the one who waits; NULL: nobody does */
   bool alone;                   /* one thread uses the port */
-  uint64_t looks;          /* at the engine, from 1; his who has the baton */
-  struct os_lock lock;     /* guards what follows */
-  struct port_slot *slots; /* the port's own; moves when it grows */
-  size_t slots_used;       /* so many have ever been in use */
+  struct os_lock lock;          /* guards what follows */
+  struct port_slot *slots;      /* the port's own; moves when it grows */
+  size_t slots_used;            /* so many have ever been in use */
   size_t slots_room;
   size_t first_free; /* index + 1 */
   void *engine;      /* the engine's own */

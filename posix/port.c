@@ -18,14 +18,15 @@
  *            alone. While one waits, common/ does not forget the file: so the
  *            io read under the lock may be used after it.
  *   level    A reader that is mostly faster than the writer need not try first:
- * so many tries in vain make the pipe's events level-triggered, and its reads
- * wait at once. Nothing is lost, since the engine tells what is there as long
- * as it is. When it tells and nobody waits, that ends. wakeup   Raised by any
- * thread, lowered by the engine's wait. Who raises it while it is up writes
- * nothing: the wait that lowers it has yet to return, and its caller looks at
- * everything afterwards. unsent   An io that is finished, found no place in
- * `done`, and comes out of the next wait: two may finish for one event. The
- * loop's thread's.
+ *            so many tries in vain make the pipe's events level-triggered, and
+ *            its reads wait at once. Nothing is lost, since the engine tells
+ *            what is there as long as it is. When it tells and nobody waits,
+ *            that ends.
+ *   wakeup   Raised by any thread, lowered by the engine's wait. Who raises it
+ *            while it is up writes nothing: the wait that lowers it has yet to
+ *            return, and its caller looks at everything afterwards.
+ *   unsent   An io that is finished, found no place in `done`, and comes out of
+ *            the next wait: two may finish for one event. The loop's thread's.
  */
 #include "posix/poller.h"
 
@@ -81,7 +82,6 @@ static void port__free_slot(struct os_port *port, size_t index) {
   slot->fd = -1;
   slot->level = false;
   slot->tries = slot->vain = 0;
-  slot->tried[PORT_READ] = slot->tried[PORT_WRITE] = 0;
   slot->generation++;
   slot->next_free = port->first_free;
   port->first_free = index;
@@ -152,7 +152,6 @@ int os_port_create(struct os_port **port, unsigned engine, unsigned threads) {
     return OVIO_ENOMEM;
   made->poller = poller;
   made->alone = threads == 1;
-  made->looks = 1;
   int error = native_wakeup_open(&made->wakeup);
   if (error)
     goto err1;
@@ -290,21 +289,6 @@ static void port__set_level(struct os_port *port, struct port_slot *slot,
     slot->level = level;
 }
 
-/* A try was in vain: if all of the last were, there need be none. */
-static void port__learn(struct os_port *port, struct port_slot *slot) {
-  if (++slot->vain < VAIN_MAX)
-    return;
-  if (slot->tries == slot->vain)
-    port__set_level(port, slot, true);
-  slot->tries = 0;
-  slot->vain = 0;
-}
-
-static bool port__can_be_level(const struct os_port *port,
-                               const struct os_file *file) {
-  return (file->traits & OS_TRAIT_READ_END) && port->poller->set_level;
-}
-
 /* For the loop's thread and slots in use. Alone it needs no lock for them: what
  * other threads do, they do to slots of their own, and none moves the array. */
 static void port__enter(struct os_port *port) {
@@ -317,65 +301,45 @@ static void port__leave(struct os_port *port) {
     os_lock_release(&port->lock);
 }
 
-/* Puts the io where news of its file are looked for. Entered. */
-static struct port_slot *port__put(struct os_port *port, struct os_io *io) {
+/* Puts the io where news of its file are looked for. */
+static void port__put(struct os_port *port, struct port_slot *slot,
+                      struct os_io *io) {
   io->native[0] = io->transfer.file->registration;
-  struct port_slot *slot = port__slot(port, io->native[0]);
-  CHECK(slot && !slot->waiting[port__direction(io)]);
+  port__enter(port);
   slot->waiting[port__direction(io)] = io;
   if (port->pause && port->poller->is_snapshot)
     native_wakeup_raise(&port->wakeup);
-  return slot;
-}
-
-/* What has come since a try in vain is still to be told by the engine, as long
- * as nobody has looked at that. */
-static bool port__was_tried(const struct os_port *port,
-                            const struct port_slot *slot,
-                            enum port_direction direction) {
-  return slot->tried[direction] == port->looks;
-}
-
-/* false: it has to be tried first. */
-static bool port__waits_first(struct os_port *port, struct os_io *io) {
-  const struct os_file *file = io->transfer.file;
-  enum port_direction direction = port__direction(io);
-  port__enter(port);
-  struct port_slot *slot = port__slot(port, file->registration);
-  bool waits = slot && ((slot->level && direction == PORT_READ) ||
-                        port__was_tried(port, slot, direction));
-  if (waits)
-    port__put(port, io);
-  else if (slot && port__can_be_level(port, file))
-    slot->tries++;
   port__leave(port);
-  return waits;
 }
 
-static void port__note_vain(struct os_port *port, const struct os_file *file,
-                            struct port_slot *slot,
-                            enum port_direction direction) {
-  slot->tried[direction] = port->looks;
-  os_lock_acquire(&port->lock);
-  if (port__can_be_level(port, file))
+/* A try was in vain: if all of the last were, there need be none. */
+static void port__learn(struct os_port *port, struct port_slot *slot) {
+  if (++slot->vain < VAIN_MAX)
+    return;
+  if (slot->tries == slot->vain) {
+    os_lock_acquire(&port->lock);
+    port__set_level(port, slot, true);
+    os_lock_release(&port->lock);
+  }
+  slot->tries = 0;
+  slot->vain = 0;
+}
+
+/* true: it has to wait. */
+static bool port__try(struct os_port *port, struct port_slot *slot,
+                      struct os_io *io) {
+  bool learns = io->transfer.kind == OS_IO_TRANSFER &&
+                io->transfer.file->traits & OS_TRAIT_READ_END &&
+                port->poller->set_level;
+  if (learns && slot->level)
+    return true;
+  io->native[0] = 0;
+  io->result = port__attempt(io);
+  bool vain = io->result.value == OVIO_EWOULDBLOCK;
+  slot->tries += learns;
+  if (learns && vain)
     port__learn(port, slot);
-  os_lock_release(&port->lock);
-}
-
-/* Nobody but the loop's thread moves the slots, or changes one in use. */
-struct os_result os_port_try(struct os_port *port,
-                             const struct os_transfer *transfer) {
-  const struct os_file *file = transfer->file;
-  enum port_direction direction = transfer->write ? PORT_WRITE : PORT_READ;
-  struct port_slot *slot = port__slot(port, file->registration);
-  CHECK(slot && !slot->waiting[direction]);
-  if (slot->level && direction == PORT_READ)
-    return (struct os_result){OVIO_EWOULDBLOCK, 0};
-  slot->tries++;
-  struct os_result result = native_attempt(transfer);
-  if (result.value == OVIO_EWOULDBLOCK)
-    port__note_vain(port, file, slot, direction);
-  return result;
+  return vain;
 }
 
 /* Who waits has submitted what there was before. */
@@ -396,19 +360,12 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
     return false;
   if (port__is_at_ring(io))
     return port__start_at_ring(port, io);
-  if (io->transfer.kind == OS_IO_TRANSFER && port__waits_first(port, io))
-    return true;
-  io->native[0] = 0;
-  io->result = port__attempt(io);
-  if (io->result.value != OVIO_EWOULDBLOCK)
-    return false;
-  os_lock_acquire(&port->lock);
-  struct port_slot *slot = port__put(port, io);
-  if (io->transfer.kind == OS_IO_TRANSFER &&
-      port__can_be_level(port, io->transfer.file))
-    port__learn(port, slot);
-  os_lock_release(&port->lock);
-  return true;
+  struct port_slot *slot = port__slot(port, io->transfer.file->registration);
+  CHECK(slot && !slot->waiting[port__direction(io)]);
+  bool waits = port__try(port, slot, io);
+  if (waits)
+    port__put(port, slot, io);
+  return waits;
 }
 
 static struct os_io *port__take_from(struct port_slot *slot,
@@ -472,9 +429,7 @@ static struct os_io *port__retry(struct os_port *port, uint64_t registration,
   io->native[0] = 0;
   if (io->result.value != OVIO_EWOULDBLOCK)
     return io;
-  port__enter(port);
-  port__put(port, io);
-  port__leave(port);
+  port__put(port, port__slot(port, registration), io);
   return NULL;
 }
 
@@ -526,7 +481,6 @@ static int port__wait_paused(struct os_port *port, int timeout_ms,
   int error = errno;
   if (pause)
     pause->end(pause->argument);
-  port->looks++; /* edges that were told come no more */
   return ready < 0 ? -error : ready;
 }
 

@@ -329,15 +329,6 @@ static bool port__start(struct os_port *port, struct os_io *io, bool pages) {
   }
 }
 
-/* There is no call without an OVERLAPPED that posts nothing and does not wait.
- */
-struct os_result os_port_try(struct os_port *port,
-                             const struct os_transfer *transfer) {
-  (void)port;
-  (void)transfer;
-  return (struct os_result){OVIO_EWOULDBLOCK, 0};
-}
-
 bool os_port_start(struct os_port *port, struct os_io *io) {
   if (io->transfer.kind == OS_IO_READY)
     return port__start_wait(port, io);

@@ -128,17 +128,6 @@ static bool port__start_sync(struct os_port *port, struct os_io *io) {
   return true;
 }
 
-struct os_result os_port_try(struct os_port *port,
-                             const struct os_transfer *transfer) {
-  const struct os_io io = {.transfer = *transfer};
-  (void)port;
-  CHECK(transfer->file->registration && transfer->count == 1);
-  CHECK(!(fake_handle_of(transfer->file)->waiting & port__bit(&io)));
-  if (fake_chance(40))
-    return (struct os_result){OVIO_EWOULDBLOCK, 11};
-  return fake_attempt(transfer);
-}
-
 bool os_port_start(struct os_port *port, struct os_io *io) {
   if (io->transfer.kind == OS_IO_SYNC)
     return port__start_sync(port, io);
