@@ -256,14 +256,16 @@ static void files__submit(struct act *act) {
   if (sim_chance(40)) {
     files__cut(act);
     error = (write ? ovio_start_writev : ovio_start_readv)(
-        sim_loop, &act->op, &act->file->file, act->iov, PARTS, act->offset,
-        files__on_moved);
+        sim_any_loop(), &act->op, &act->file->file, act->iov, PARTS,
+        act->offset, files__on_moved);
   } else if (write) {
-    error = ovio_start_write(sim_loop, &act->op, &act->file->file, act->buffer,
-                             act->length, act->offset, files__on_moved);
+    error = ovio_start_write(sim_any_loop(), &act->op, &act->file->file,
+                             act->buffer, act->length, act->offset,
+                             files__on_moved);
   } else {
-    error = ovio_start_read(sim_loop, &act->op, &act->file->file, act->buffer,
-                            act->length, act->offset, files__on_moved);
+    error =
+        ovio_start_read(sim_any_loop(), &act->op, &act->file->file, act->buffer,
+                        act->length, act->offset, files__on_moved);
   }
   CHECK(error == (act->file->state == OPEN ? 0 : OVIO_EBADF));
   if (error) {
@@ -298,9 +300,9 @@ static void files__step_small(struct world_file *file) {
   if (!act)
     return;
   sim_note("%s file %s", sync ? "sync" : "stat", file->path);
-  int error = sync ? ovio_start_sync(sim_loop, &act->op, &file->file, 0,
+  int error = sync ? ovio_start_sync(sim_any_loop(), &act->op, &file->file, 0,
                                      files__on_small)
-                   : ovio_start_stat(sim_loop, &act->op, &file->file,
+                   : ovio_start_stat(sim_any_loop(), &act->op, &file->file,
                                      &act->stat, files__on_small);
   CHECK(error == (file->state == OPEN ? 0 : OVIO_EBADF));
   if (error)
@@ -327,7 +329,7 @@ static void files__step_open(struct world_file *file) {
   file->flags = OVIO_READ | OVIO_WRITE | append | direct;
   sim_note("open file %s, mode %d%s", file->path, (int)file->mode,
            direct ? ", direct" : "");
-  CHECK(ovio_start_open(sim_loop, &act->op, &file->file, NULL, file->path,
+  CHECK(ovio_start_open(sim_any_loop(), &act->op, &file->file, NULL, file->path,
                         file->flags | OVIO_TRUNCATE | order, 0,
                         files__on_open) == 0);
 }
@@ -338,8 +340,8 @@ static void files__step_close(struct world_file *file) {
     return;
   sim_note("close file %s with %u in flight", file->path, file->busy - 1);
   file->state = CLOSING;
-  CHECK(ovio_start_close(sim_loop, &act->op, &file->file, files__on_close) ==
-        0);
+  CHECK(ovio_start_close(sim_any_loop(), &act->op, &file->file,
+                         files__on_close) == 0);
 }
 
 static void files__step_seek(struct world_file *file) {

@@ -215,8 +215,8 @@ static void streams__on_spare(struct ovio_op *op, int64_t result) {
     CHECK(stream->state == CLOSED || sim_threads > 1);
     act->done = true;
     act->kind = ACT_CLOSE;
-    CHECK(ovio_start_close(sim_loop, op, &making->spare, streams__on_spare) ==
-          0);
+    CHECK(ovio_start_close(sim_any_loop(), op, &making->spare,
+                           streams__on_spare) == 0);
   }
   sim_leave();
 }
@@ -303,18 +303,19 @@ static void streams__step_close(struct stream *stream) {
   sim_note("close stream %d with %u in flight", streams__number(stream),
            stream->busy - 1);
   stream->state = CLOSING;
-  CHECK(ovio_start_close(sim_loop, &act->op, &stream->file,
+  CHECK(ovio_start_close(sim_any_loop(), &act->op, &stream->file,
                          streams__on_close) == 0);
 }
 
 static void streams__submit(struct act *act) {
   struct stream *stream = act->stream;
-  int error =
-      act->way == WRITE
-          ? ovio_start_write(sim_loop, &act->op, &stream->file, act->buffer,
-                             act->length, OVIO_HERE, streams__on_moved)
-          : ovio_start_read(sim_loop, &act->op, &stream->file, act->buffer,
-                            act->length, OVIO_HERE, streams__on_moved);
+  int error = act->way == WRITE
+                  ? ovio_start_write(sim_any_loop(), &act->op, &stream->file,
+                                     act->buffer, act->length, OVIO_HERE,
+                                     streams__on_moved)
+                  : ovio_start_read(sim_any_loop(), &act->op, &stream->file,
+                                    act->buffer, act->length, OVIO_HERE,
+                                    streams__on_moved);
   CHECK(error == (stream->state == OPEN ? 0 : OVIO_EBADF));
   if (error) {
     streams__release(act);
@@ -349,7 +350,7 @@ static void streams__step_wait(struct stream *stream, unsigned way) {
            way == WRITE ? "write" : "read");
   ovio_handle handle = (ovio_handle)stream->handle;
   CHECK((way == WRITE ? ovio_start_wait_writable : ovio_start_wait_readable)(
-            sim_loop, &act->op, handle, streams__on_ready) == 0);
+            sim_any_loop(), &act->op, handle, streams__on_ready) == 0);
 }
 
 /* The handle leaves, and comes back. */
@@ -387,7 +388,7 @@ static void streams__step_shutdown(struct stream *stream) {
   sim_note("shut stream %d down", streams__number(stream));
   stream->busy++;
   stream->shut = true;
-  if (ovio_spawn(sim_loop, streams__shutdown, stream))
+  if (ovio_spawn(sim_any_loop(), streams__shutdown, stream))
     stream->busy--;
 }
 
@@ -410,11 +411,11 @@ static void streams__accept(struct making *making) {
   if (!act)
     return;
   making->server->state = OPENING;
-  CHECK(ovio_start_accept(sim_loop, &act->op, &making->listener,
+  CHECK(ovio_start_accept(sim_any_loop(), &act->op, &making->listener,
                           &making->server->file, streams__on_accept) == 0);
   act = streams__idle_act(making->server, ACT_ACCEPT);
   if (act)
-    CHECK(ovio_start_accept(sim_loop, &act->op, &making->listener,
+    CHECK(ovio_start_accept(sim_any_loop(), &act->op, &making->listener,
                             &making->spare, streams__on_spare) == 0);
 }
 
@@ -461,7 +462,7 @@ static void streams__step_open(struct stream *pair) {
     streams__open_pipe(pair);
     return;
   }
-  making->under_way = ovio_spawn(sim_loop, streams__make, making) == 0;
+  making->under_way = ovio_spawn(sim_any_loop(), streams__make, making) == 0;
   sim_note("streams %d, %d: connect: %d", streams__number(pair),
            streams__number(pair + 1), making->under_way);
 }

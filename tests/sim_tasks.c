@@ -26,7 +26,8 @@ static struct actor tasks__all[TASKS];
 static struct actor tasks__plain; /* a thread without a loop */
 static struct ovio_group tasks__groups[GROUPS];
 static unsigned tasks__members[GROUPS];
-static bool tasks__asked[GROUPS]; /* to end, since it was empty */
+static bool tasks__asked[GROUPS];      /* to end, since it was empty */
+static unsigned tasks__asking[GROUPS]; /* so many are about to */
 static struct ovio_file tasks__pipe[2];
 static struct ovio_file tasks__files[SHARED]; /* the same disk */
 static bool tasks__locked[REGIONS];
@@ -36,6 +37,7 @@ static unsigned tasks__movers; /* at the position */
 static unsigned long tasks__moves;
 static bool tasks__closing;
 static int64_t tasks__written, tasks__read;
+static unsigned tasks__spawning;
 static unsigned tasks__waits; /* for an end to be ready: it is to stay */
 
 /* ---- what a task may be told ---- */
@@ -205,7 +207,9 @@ static void tasks__cancel(unsigned group) {
     actor->may_end |= actor->alive && actor->group == group;
     lives[at] = actor->life;
   }
+  tasks__asking[group]++;
   ovio_group_cancel(&tasks__groups[group]);
+  tasks__asking[group]--;
   for (unsigned at = 0; at < TASKS; at++)
     tasks__all[at].cancelled |= members[at] && tasks__all[at].life == lives[at];
 }
@@ -284,8 +288,10 @@ static void tasks__spawn(void) {
   if (actor->alive || tasks__closing)
     return;
   sim_note("task %u begins in group %u", actor->number, group);
-  if (tasks__members[group] == 0 && sim_threads == 1)
-    tasks__asked[group] = false; /* with more, the last may be on its way out */
+  /* With more threads, the last may be on its way out. */
+  if (tasks__members[group] + tasks__asking[group] == 0 && sim_threads == 1 &&
+      !sim_is_plain())
+    tasks__asked[group] = false;
   unsigned life = ++actor->life;
   actor->alive = true;
   actor->cancelled = actor->joined = false;
@@ -293,8 +299,10 @@ static void tasks__spawn(void) {
   actor->due_ns = 0;
   actor->group = group;
   tasks__members[group]++;
-  int error =
-      ovio_group_spawn(&tasks__groups[group], sim_loop, tasks__body, actor);
+  tasks__spawning++;
+  int error = ovio_group_spawn(&tasks__groups[group], sim_any_loop(),
+                               tasks__body, actor);
+  tasks__spawning--;
   CHECK(error == 0 || error == OVIO_ENOMEM);
   if (error) {
     tasks__members[group]--;
@@ -336,7 +344,7 @@ static void tasks__close_all(void *argument) {
   tasks__closing = true;
   for (unsigned group = 0; group < GROUPS; group++)
     tasks__cancel(group);
-  while (tasks__waits)
+  while (tasks__waits + tasks__spawning)
     CHECK(ovio_sleep(1000) == 0);
   for (unsigned end = 0; end < 2; end++)
     tasks__close(&tasks__pipe[end]);
@@ -352,10 +360,11 @@ static void tasks__begin(void) {
   memset(tasks__all, 0, sizeof tasks__all);
   memset(tasks__members, 0, sizeof tasks__members);
   memset(tasks__asked, 0, sizeof tasks__asked);
+  memset(tasks__asking, 0, sizeof tasks__asking);
   memset(tasks__locked, 0, sizeof tasks__locked);
   memset(tasks__using, 0, sizeof tasks__using);
   tasks__position = tasks__written = tasks__read = 0;
-  tasks__movers = tasks__waits = 0;
+  tasks__movers = tasks__waits = tasks__spawning = 0;
   tasks__closing = false;
   for (unsigned at = 0; at < TASKS; at++) {
     tasks__all[at].number = at;

@@ -114,9 +114,9 @@ void fake_wait(struct fake_wait *wait, const char *where);
 void fake_advance(int64_t to_ns);
 /* Called before time passes because nobody has anything to do; or NULL. */
 extern void (*fake_before_time)(int64_t to_ns);
-/* When the port has something to do, if anybody waits there; else INT64_MAX. */
+/* When a port has something to do where anybody waits; else INT64_MAX. */
 int64_t fake_port_next_ns(void);
-bool fake_port_is_waited_at(void);
+bool fake_port_is_waited_at(const struct os_port *port);
 bool fake_waiter_is_raised(struct os_waiter *waiter);
 
 /* Says so and stops the process. */

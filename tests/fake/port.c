@@ -12,6 +12,7 @@
 enum { PENDING_MAX = 1024, ASKS_MAX = 4000000 };
 
 struct os_port {
+  struct os_port *next;
   struct os_io *pending[PENDING_MAX];
   unsigned count;
   bool woken;
@@ -24,7 +25,7 @@ struct os_port {
   unsigned long asks;
 };
 
-static struct os_port *port__one; /* a run has one loop */
+static struct os_port *port__all; /* a list */
 
 /* Fewer than an op may take. */
 size_t os_port_lanes(void) {
@@ -37,14 +38,18 @@ int os_port_create(struct os_port **port, unsigned engine, unsigned threads) {
   if (!*port)
     return OVIO_ENOMEM;
   (*port)->threads = threads;
-  port__one = *port;
+  (*port)->next = port__all;
+  port__all = *port;
   return 0;
 }
 
 void os_port_destroy(struct os_port *port) {
   CHECK(port->count == 0 && !port->asked && port->wakers == 0);
   CHECK(port->bound == 0); /* in these worlds, files go before their loop */
-  port__one = NULL;
+  struct os_port **at = &port__all;
+  while (*at != port)
+    at = &(*at)->next;
+  *at = port->next;
   memory_free(port);
 }
 
@@ -62,7 +67,7 @@ const char *os_port_route(const struct os_port *port,
 int os_port_bind(struct os_port *port, struct os_file *file) {
   if (!(file->traits & OS_TRAIT_PORTABLE) || fake_chance(5))
     return OVIO_ENOTSUP;
-  file->registration = 1;
+  file->registration = (uintptr_t)port;
   port->bound++;
   return 0;
 }
@@ -70,6 +75,7 @@ int os_port_bind(struct os_port *port, struct os_file *file) {
 void os_port_forget(struct os_port *port, struct os_file *file) {
   for (unsigned at = 0; at < port->count; at++)
     CHECK(port->pending[at]->transfer.file != file);
+  CHECK(!file->registration || file->registration == (uintptr_t)port);
   port->bound -= file->registration != 0;
   file->registration = 0;
 }
@@ -132,7 +138,7 @@ bool os_port_start(struct os_port *port, struct os_io *io) {
   if (io->transfer.kind == OS_IO_SYNC)
     return port__start_sync(port, io);
   struct fake_handle *handle = fake_handle_of(io->transfer.file);
-  CHECK(io->transfer.file->registration);
+  CHECK(io->transfer.file->registration == (uintptr_t)port);
   CHECK(!(handle->waiting & port__bit(io)));
   if (fake_chance(40)) {
     io->result = port__attempt(io);
@@ -200,18 +206,25 @@ static size_t port__collect(struct os_port *port, struct os_io **done,
   return count;
 }
 
-bool fake_port_is_waited_at(void) {
-  return port__one && port__one->waits;
+bool fake_port_is_waited_at(const struct os_port *port) {
+  return port->waits;
 }
 
-int64_t fake_port_next_ns(void) {
-  const struct os_port *port = port__one;
-  if (!port || !port->waits)
-    return INT64_MAX;
+static int64_t port__next_ns(const struct os_port *port) {
   int64_t next = port->until_ns;
   for (unsigned at = 0; at < port->count; at++) {
     int64_t due = (int64_t)port->pending[at]->native[0];
     if (due > os_clock_ns() && due < next)
+      next = due;
+  }
+  return next;
+}
+
+int64_t fake_port_next_ns(void) {
+  int64_t next = INT64_MAX;
+  for (const struct os_port *port = port__all; port; port = port->next) {
+    int64_t due = port->waits ? port__next_ns(port) : INT64_MAX;
+    if (due < next)
       next = due;
   }
   return next;
@@ -228,7 +241,7 @@ static size_t port__wait(struct os_port *port, struct os_io **done,
       break;
     if (fake_is_restless() && fake_chance(2))
       break;
-    int64_t next = fake_port_next_ns();
+    int64_t next = port__next_ns(port);
     if (port->threads == 1 && next < INT64_MAX && fake_chance(20))
       fake_advance(next); /* though others have something to do */
     fake_wait(&wait, "os_port_wait");
@@ -243,9 +256,9 @@ int os_port_wait(struct os_port *port, int64_t timeout_ns, struct os_io **done,
   if (++port->asks > ASKS_MAX)
     fake_hang("os_port_wait, again and again");
   port->asked = true;
+  port->until_ns = timeout_ns < 0 ? INT64_MAX : os_clock_ns() + timeout_ns;
   if (pause)
     pause->begin(pause->argument);
-  port->until_ns = timeout_ns < 0 ? INT64_MAX : os_clock_ns() + timeout_ns;
   port->waits = true;
   fake_slice();
   *count = port__wait(port, done, max);

@@ -21,7 +21,8 @@ enum {
   CI_STEPS = 200000,
   PATIENCE_S = 20,
   SHORT_PATIENCE_S = 2,
-  ENDS_MAX = 1000
+  ENDS_MAX = 1000,
+  LOOPS_MAX = 3
 };
 
 struct plan {
@@ -30,15 +31,23 @@ struct plan {
   bool left_out[STEPS_MAX];
 };
 
+/* The first has the driver; each of the others a thread that runs it. */
+struct one_loop {
+  struct ovio_loop *loop; /* NULL: it has gone */
+  bool running;
+  unsigned long runs;
+  unsigned long reasons; /* for ends before the end */
+  struct os_thread thread;
+};
+
 struct ovio_loop *sim_loop;
 unsigned sim_threads;
 
 static const struct sim *sim__now;
 static const struct plan *sim__plan;
 static struct ovio_op sim__driver;
-static bool sim__is_there;         /* the loop */
-static unsigned long sim__runs;    /* of it */
-static unsigned long sim__reasons; /* for ends before the end */
+static struct one_loop sim__loops[LOOPS_MAX];
+static unsigned sim__count; /* of them */
 static unsigned sim__at;
 static unsigned sim__ends;
 static struct os_lock sim__lock;
@@ -80,6 +89,10 @@ bool sim_take_step(void) {
   return !sim__plan->left_out[at];
 }
 
+struct ovio_loop *sim_any_loop(void) {
+  return sim__loops[sim_below(sim__count)].loop;
+}
+
 void sim_enter(void) {
   os_lock_acquire(&sim__lock);
 }
@@ -102,11 +115,10 @@ bool sim_is_plain(void) {
 /* All threads wait. If one of the loop's is free, it does so at the port, for
  * no longer than to the next timer, and there is nothing else to do; but one
  * that dozes may have news, for a moment. */
-static void sim__before_time(int64_t to_ns) {
-  struct loop *loop = (struct loop *)sim_loop;
-  if (!fake_port_is_waited_at() && loop->baton.idle == 0)
+static void sim__check_wait(struct loop *loop, int64_t to_ns) {
+  if (!fake_port_is_waited_at(loop->port) && loop->baton.idle == 0)
     return;
-  CHECK(fake_port_is_waited_at());
+  CHECK(fake_port_is_waited_at(loop->port));
   CHECK(!loop->ready.head && !loop->turn.head);
   CHECK(!loop->workers.fresh.head && !atomic_load(&loop->stopping));
   if (!inbox_is_empty(&loop->inbox)) {
@@ -115,6 +127,13 @@ static void sim__before_time(int64_t to_ns) {
   }
   if (loop->timers.first)
     CHECK(to_ns <= loop->timers.first->due_ns);
+}
+
+static void sim__before_time(int64_t to_ns) {
+  for (unsigned at = 0; at < sim__count; at++) {
+    if (sim__loops[at].running)
+      sim__check_wait((struct loop *)sim__loops[at].loop, to_ns);
+  }
 }
 
 /* ---- what comes in between ---- */
@@ -127,8 +146,9 @@ static void sim__starve(void) {
 static void sim__sometimes_stop(void) {
   if (!fake_chance(1))
     return;
-  sim__reasons++;
-  ovio_loop_stop(sim_loop);
+  struct one_loop *one = &sim__loops[fake_random() % sim__count];
+  one->reasons++;
+  ovio_loop_stop(one->loop);
 }
 
 /* ---- the plain thread ---- */
@@ -152,21 +172,51 @@ static void sim__be_plain(void *argument) {
   ovio_loop_unhold(sim_loop);
 }
 
-/* ---- the runs of a loop ---- */
+/* ---- the runs of the loops ---- */
 
 /* One ends when nothing is left, or has a reason. */
-static void sim__run(void) {
+static void sim__run(struct one_loop *one) {
   sim__starve();
-  fake_before_time = sim__before_time;
-  int error = ovio_loop_run(sim_loop);
-  fake_before_time = NULL;
+  one->running = true;
+  int error = ovio_loop_run(one->loop);
+  one->running = false;
   CHECK(error == 0 || error == OVIO_ENOMEM);
-  sim__reasons += error != 0;
-  error = ovio_loop_destroy(sim_loop);
-  sim__is_there = error != 0;
+  one->reasons += error != 0;
+  error = ovio_loop_destroy(one->loop);
   CHECK(error == 0 || error == OVIO_EBUSY);
-  sim__runs++;
-  CHECK(!sim__is_there || sim__runs <= sim__reasons);
+  one->runs++;
+  /* Another loop may have sent it something since the run. */
+  CHECK(error == 0 || one->runs <= one->reasons || sim__count > 1);
+  if (error == 0)
+    one->loop = NULL;
+}
+
+static void sim__run_one(void *argument) {
+  struct one_loop *one = argument;
+  one->runs = one->reasons = 0;
+  while (one->loop)
+    sim__run(one);
+}
+
+/* They are held until the first has ended. */
+static void sim__start_others(unsigned count) {
+  for (sim__count = 1; sim__count < count; sim__count++) {
+    struct one_loop *one = &sim__loops[sim__count];
+    ovio_loop_hold(one->loop);
+    if (os_thread_start(&one->thread, sim__run_one, one))
+      break;
+  }
+  for (unsigned at = sim__count; at < count; at++) {
+    ovio_loop_unhold(sim__loops[at].loop);
+    CHECK(ovio_loop_destroy(sim__loops[at].loop) == 0);
+  }
+}
+
+static void sim__end_others(void) {
+  for (unsigned at = 1; at < sim__count; at++)
+    ovio_loop_unhold(sim__loops[at].loop);
+  for (unsigned at = 1; at < sim__count; at++)
+    os_thread_join(&sim__loops[at].thread);
 }
 
 /* The plain thread's last call may be under way when the loop goes. */
@@ -179,10 +229,11 @@ static void sim__run_all(void) {
     if (!is_plain)
       ovio_loop_unhold(sim_loop);
   }
-  sim__runs = sim__reasons = 0;
-  for (sim__is_there = true; sim__is_there;)
-    sim__run();
+  fake_before_time = sim__before_time;
+  sim__run_one(&sim__loops[0]);
   memory_fail_at = 0;
+  sim__end_others();
+  fake_before_time = NULL;
   sim__now->check();
   if (is_plain)
     os_thread_join(&plain);
@@ -216,26 +267,38 @@ static void sim__on_drive(struct ovio_op *op, int64_t result) {
                            sim__on_drive) == 0);
 }
 
+static unsigned sim__create_loops(void) {
+  unsigned count = fake_chance(50) ? 1 : 2 + (unsigned)(fake_random() % 2);
+  sim_threads = 0;
+  for (unsigned at = 0; at < count; at++) {
+    struct ovio_loop_options options = {.size = sizeof options};
+    options.max_workers = 1 + (unsigned)(fake_random() % 8);
+    options.budget = 1 + (unsigned)(fake_random() % 8);
+    options.stack_length = 64 * 1024;
+    options.threads = 1 + (unsigned)(fake_random() % 4);
+    if (fake_chance(50))
+      options.max_transfer = 1 + (size_t)(fake_random() % 9000);
+    sim__starve();
+    while (ovio_loop_create(&sim__loops[at].loop, &options))
+      CHECK(sim__is_poor);
+    sim_threads += options.threads;
+  }
+  sim_loop = sim__loops[0].loop;
+  return count;
+}
+
 static void sim__episode(const struct sim *sim, const struct plan *plan) {
   sim__now = sim;
   sim__plan = plan;
   sim__at = sim__ends = 0;
   sim__state = plan->seed;
   fake_reset(plan->seed);
-  struct ovio_loop_options options = {.size = sizeof options};
-  options.max_workers = 1 + (unsigned)(fake_random() % 8);
-  options.budget = 1 + (unsigned)(fake_random() % 8);
-  options.stack_length = 64 * 1024;
-  options.threads = sim_threads = 1 + (unsigned)(fake_random() % 4);
   os_lock_init(&sim__lock);
-  if (fake_chance(50))
-    options.max_transfer = 1 + (size_t)(fake_random() % 9000);
   sim__is_poor = fake_chance(50);
-  sim__starve();
-  while (ovio_loop_create(&sim_loop, &options))
-    CHECK(sim__is_poor);
+  unsigned count = sim__create_loops();
   memory_fail_at = 0;
   sim->begin();
+  sim__start_others(count);
   CHECK(ovio_post(sim_loop, &sim__driver, sim__on_drive) == 0);
   sim__run_all();
   CHECK(fake_is_empty());

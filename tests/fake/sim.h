@@ -32,11 +32,15 @@ void sim_play(const struct sim *sim, unsigned steps, const uint8_t *input,
 
 /* The worlds, sim_*.c. */
 extern const struct sim sim_files;
+extern const struct sim sim_posts;
 extern const struct sim sim_streams;
 extern const struct sim sim_tasks;
 
+/* The loop of the driver; and one of up to three, each with threads of its own.
+ */
 extern struct ovio_loop *sim_loop;
-extern unsigned sim_threads; /* of the loop */
+struct ovio_loop *sim_any_loop(void);
+extern unsigned sim_threads; /* of all of them */
 
 /* A callback that uses what others use, also on other threads of the loop. The
  * steps are in there, too. */
