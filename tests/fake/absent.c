@@ -1,39 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What this system does not have: it refuses. */
+/* What this system does not have: it refuses. And its entropy. */
 #include "tests/fake/fake.h"
-
-int os_path_check(const char *path) {
-  return path[0] ? 0 : OVIO_ENOENT;
-}
-
-bool os_path_separates(char byte) {
-  return byte == '/';
-}
-
-bool os_path_is_absolute(const char *path) {
-  return path[0] == '/';
-}
-
-struct os_result os_name_make_directory(const struct os_name *name,
-                                        unsigned mode) {
-  (void)name;
-  (void)mode;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_name_remove(const struct os_name *name, bool directory) {
-  (void)name;
-  (void)directory;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_name_rename(const struct os_name *from,
-                                const struct os_name *to, bool exclusive) {
-  (void)from;
-  (void)to;
-  (void)exclusive;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
 
 struct os_result os_name_link(const struct os_name *from,
                               const struct os_name *to) {
@@ -61,40 +28,6 @@ struct os_result os_name_read_link(const struct os_name *name, char *buffer,
 struct os_result os_name_resolve(const struct os_name *name, char *buffer,
                                  size_t length) {
   (void)name;
-  (void)buffer;
-  (void)length;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_name_stat(const struct os_name *name, bool follow,
-                              struct ovio_stat *out) {
-  (void)name;
-  (void)follow;
-  (void)out;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_name_access(const struct os_name *name, unsigned flags) {
-  (void)name;
-  (void)flags;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_name_set_mode(const struct os_name *name, unsigned mode) {
-  (void)name;
-  (void)mode;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_name_set_times(const struct os_name *name,
-                                   int64_t access_ns, int64_t modify_ns) {
-  (void)name;
-  (void)access_ns;
-  (void)modify_ns;
-  return (struct os_result){OVIO_ENOTSUP, 0};
-}
-
-struct os_result os_name_temporary(char *buffer, size_t length) {
   (void)buffer;
   (void)length;
   return (struct os_result){OVIO_ENOTSUP, 0};

@@ -19,6 +19,10 @@
 #include "common/os.h"
 
 enum { FAKE_DISKS = 8, FAKE_DISK_MAX = 1 << 18, FAKE_HANDLES = 256 };
+enum { FAKE_BLOCK = 16 }; /* of a direct file */
+enum {
+  FAKE_NODES = 128
+}; /* files, of which each has a disk, and directories */
 
 /* What handles stand for. */
 struct fake_disk {
@@ -43,7 +47,9 @@ struct fake_handle {
   unsigned waiting; /* of these, by direction, on a stream: bits */
   unsigned long faults;
   int64_t position;
-  struct fake_disk *disk;    /* one of these three */
+  struct fake_node *node;    /* a file or directory */
+  unsigned listed;           /* so far */
+  struct fake_disk *disk;    /* one of these three; of a directory, none */
   struct fake_pipe *ways[2]; /* to be read, to be written; or NULL */
   struct fake_listener *listener;
 };
@@ -78,11 +84,33 @@ size_t fake_room(intptr_t handle, bool write);
 /* Now; and whether a pipe's handle has been ready since then. */
 uint64_t fake_moment(void);
 bool fake_was_ready(intptr_t handle, bool write, uint64_t since);
+void fake_count_fault(void);
+/* All that there have been. */
+unsigned long fake_all_faults(void);
 /* Files without handles. */
 void fake_file_reset(void);
+void fake_name_reset(void);
 bool fake_file_is_empty(void);
 
-/* One try to move bytes, or to accept; OVIO_EWOULDBLOCK. */
+/* A handle is, or is no longer, one of a file or directory; what it does. */
+void fake_node_enter(struct fake_handle *handle, struct fake_node *node);
+void fake_node_leave(struct fake_handle *handle);
+void fake_node_write(const struct fake_handle *handle);
+void fake_node_sync(const struct fake_handle *handle);
+
+/* What has that name, from the root. */
+struct fake_look {
+  uint32_t kind; /* OVIO_TYPE_*; 0: nothing */
+  bool safe;     /* bytes and name are on the disk */
+  const struct fake_disk *disk;
+};
+struct fake_look fake_look_at(const char *path);
+/* Something whose name begins so, though no removal has failed. */
+bool fake_is_left_behind(const char *prefix);
+
+/* One try to move bytes, or to accept; OVIO_EWOULDBLOCK. Nobody else runs
+ * meanwhile. */
+struct os_result fake_sync(const struct os_file *file);
 struct os_result fake_attempt(const struct os_transfer *transfer);
 struct os_result fake_attempt_pipe(struct fake_handle *handle,
                                    const struct os_transfer *transfer);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Handles, and files: disks of a number as their path ("3"). A handle is an
- * index and is never used twice in a row. What is moved is reported, no more
- * and no less; when, how much, and with which error, the generator says. */
+/* Handles, and what files have in them. A handle is an index and is never used
+ * twice in a row. What is moved is reported, no more and no less; when, how
+ * much, and with which error, the generator says. */
 #include "tests/fake/fake.h"
 
 #include <string.h>
 
-enum { RANGES = 64, BLOCK = 16 };
+enum { RANGES = 64 };
 
 struct range {
   const struct fake_handle *owner; /* NULL: free */
@@ -14,18 +14,18 @@ struct range {
   bool shared;
 };
 
-static struct fake_disk file__disks[FAKE_DISKS];
+static struct fake_disk file__disks[FAKE_NODES];
 static struct fake_handle file__handles[FAKE_HANDLES];
 static unsigned file__next;
 static unsigned file__open;
+static unsigned long file__faults;
 static struct range file__ranges[RANGES];
 
 void fake_file_reset(void) {
-  for (unsigned at = 0; at < FAKE_DISKS; at++)
-    file__disks[at].size = 0;
   memset(file__handles, 0, sizeof file__handles);
   memset(file__ranges, 0, sizeof file__ranges);
   file__next = 0;
+  fake_name_reset();
 }
 
 bool fake_file_is_empty(void) {
@@ -51,8 +51,17 @@ unsigned long fake_faults(intptr_t handle) {
   return handle > 0 ? file__handles[handle].faults : 0;
 }
 
+void fake_count_fault(void) {
+  file__faults++;
+}
+
+unsigned long fake_all_faults(void) {
+  return file__faults;
+}
+
 struct os_result fake_fault(struct fake_handle *handle, int64_t value) {
   handle->faults++;
+  fake_count_fault();
   return (struct os_result){value, 5};
 }
 
@@ -88,30 +97,6 @@ size_t os_file_parts(const struct os_file *file, const struct ovio_iovec *iov,
   return count < limit ? count : limit;
 }
 
-struct os_result os_file_open(struct os_file *file, const struct os_file *dir,
-                              const char *path, unsigned flags, unsigned mode) {
-  (void)dir;
-  (void)mode;
-  if (fake_on_thread())
-    fake_pause(false);
-  if (fake_chance(3))
-    return (struct os_result){OVIO_EMFILE, 24};
-  struct fake_disk *disk = &file__disks[path[0] - '0'];
-  fake_handle_open(file, OS_KIND_DISK)->disk = disk;
-  if (flags & OVIO_DIRECT)
-    file->alignment = BLOCK;
-  if (flags & OVIO_TRUNCATE)
-    disk->size = 0;
-  return (struct os_result){0, 0};
-}
-
-struct os_result os_file_open_beneath(struct os_file *file,
-                                      const struct os_file *dir,
-                                      const char *path, unsigned flags,
-                                      unsigned mode) {
-  return os_file_open(file, dir, path, flags, mode);
-}
-
 /* Half of them go on from the handle's own position, as POSIX has it. */
 struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
                                unsigned flags) {
@@ -122,7 +107,7 @@ struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
   const struct fake_handle *it = fake_handle_of(&known);
   fake_describe(file, known.handle, it->disk ? OS_KIND_DISK : OS_KIND_STREAM);
   if (flags & OVIO_DIRECT)
-    file->alignment = BLOCK;
+    file->alignment = FAKE_BLOCK;
   if (it->disk && fake_chance(50))
     file->traits |= OS_TRAIT_SYSTEM_POSITION;
   file->position = it->position;
@@ -150,6 +135,7 @@ void fake_handle_close(struct fake_handle *handle) {
   file__open--;
   file__unlock_all(handle);
   fake_handle_leave(handle);
+  fake_node_leave(handle);
 }
 
 struct os_result os_file_close(struct os_file *file, int64_t position) {
@@ -158,8 +144,10 @@ struct os_result os_file_close(struct os_file *file, int64_t position) {
   if (fake_on_thread())
     fake_pause(false);
   fake_handle_close(handle);
-  int64_t value = fake_chance(2) ? OVIO_EIO : 0;
-  return (struct os_result){value, value ? 5 : 0};
+  if (!fake_chance(2))
+    return (struct os_result){0, 0};
+  fake_count_fault();
+  return (struct os_result){OVIO_EIO, 5};
 }
 
 /* ---- moving bytes ---- */
@@ -225,6 +213,8 @@ static struct os_result file__attempt_disk(struct fake_handle *handle,
   if (transfer->write && offset > disk->size)
     memset(disk->bytes + disk->size, 0, (size_t)(offset - disk->size));
   file__copy(disk, transfer, offset, bytes);
+  if (transfer->write)
+    fake_node_write(handle);
   if (transfer->write && offset + (int64_t)bytes > disk->size)
     disk->size = offset + (int64_t)bytes;
   if (transfer->offset < 0)
@@ -308,9 +298,19 @@ static struct os_result file__small(const struct os_file *file) {
   return (struct os_result){0, 0};
 }
 
+struct os_result fake_sync(const struct os_file *file) {
+  struct fake_handle *handle = fake_handle_of(file);
+  if (fake_chance(3))
+    return fake_fault(handle, OVIO_EIO);
+  fake_node_sync(handle);
+  return (struct os_result){0, 0};
+}
+
 struct os_result os_file_sync(const struct os_file *file, bool data_only) {
   (void)data_only;
-  return file__small(file);
+  if (fake_on_thread())
+    fake_pause(false);
+  return fake_sync(file);
 }
 
 struct os_result os_file_truncate(const struct os_file *file, int64_t size) {
@@ -323,6 +323,7 @@ struct os_result os_file_truncate(const struct os_file *file, int64_t size) {
   if (size > disk->size)
     memset(disk->bytes + disk->size, 0, (size_t)(size - disk->size));
   disk->size = size;
+  fake_node_write(fake_handle_of(file));
   return result;
 }
 

@@ -32,6 +32,7 @@ void sim_play(const struct sim *sim, unsigned steps, const uint8_t *input,
 
 /* The worlds, sim_*.c. */
 extern const struct sim sim_files;
+extern const struct sim sim_names;
 extern const struct sim sim_posts;
 extern const struct sim sim_streams;
 extern const struct sim sim_tasks;

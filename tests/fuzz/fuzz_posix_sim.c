@@ -9,10 +9,10 @@
 enum { STEPS = 60 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
-  static const struct sim *const worlds[] = {&sim_files, &sim_streams,
-                                             &sim_tasks, &sim_posts};
+  static const struct sim *const worlds[] = {
+      &sim_files, &sim_streams, &sim_tasks, &sim_posts, &sim_names};
   struct input input = {data, length};
-  unsigned world = input_byte(&input) % 4;
+  unsigned world = input_byte(&input) % 5;
   sim_play(worlds[world], STEPS, input.at, input.left);
   return 0;
 }
