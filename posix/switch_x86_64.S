@@ -63,11 +63,13 @@ NAME(native_switch):
 
         movq    %rsp, (%rdi)
 
-        /* Loading modes is dear, and mostly they are the same. */
+        /* Loading modes is dear, and mostly they are the same. The flags of
+         * what has happened (mxcsr's lowest six bits) no call preserves. */
         movl    (%rsi), %eax
         movzwl  4(%rsi), %ecx
         xorl    (%rsp), %eax
         xorw    4(%rsp), %cx
+        andl    $0xffc0, %eax
         movq    %rsi, %rsp
         orl     %eax, %ecx
         .cfi_remember_state
@@ -92,9 +94,12 @@ NAME(native_switch):
         popq    %rbp
         .cfi_adjust_cfa_offset -8
         .cfi_restore %rbp
-        /* All stacks have stopped in the same call of the same function, so the
-         * processor's guess at where a ret leads is right. */
-        ret
+        /* A ret would be guessed to lead back to where this was called, on the
+         * other stack; a jump is guessed by the ways that led here. */
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register %rip, %rcx
+        notrack jmp     *%rcx
 
 2:      .cfi_restore_state
         ldmxcsr (%rsp)
