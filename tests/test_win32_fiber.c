@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A loop that is run by a thread which is a fiber already. */
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
+#include "win32/native.h"
 
 #include "scene.h"
 
@@ -129,12 +128,43 @@ static void test_stacks_change_threads(struct test *test) {
   TRY_EQ(ovio_loop_destroy(scene.loop), 0);
 }
 
+/* ---- the rounding mode, which Wine's fibers share ---- */
+
+static struct native_calls real;
+static atomic_int unlike;
+
+static LPVOID WINAPI shim_CreateFiberEx(SIZE_T commit, SIZE_T reserve,
+                                        DWORD flags, LPFIBER_START_ROUTINE body,
+                                        LPVOID argument) {
+  unlike += flags != FIBER_FLAG_FLOAT_SWITCH;
+  return real.CreateFiberEx(commit, reserve, flags, body, argument);
+}
+
+static LPVOID WINAPI shim_ConvertThreadToFiberEx(LPVOID argument, DWORD flags) {
+  unlike += flags != FIBER_FLAG_FLOAT_SWITCH;
+  return real.ConvertThreadToFiberEx(argument, flags);
+}
+
+static void test_rounding_is_asked_for(struct test *test) {
+  struct scene scene = {.tasks = 0};
+  real = native;
+  native.CreateFiberEx = shim_CreateFiberEx;
+  native.ConvertThreadToFiberEx = shim_ConvertThreadToFiberEx;
+  TRY_EQ(test_loop_create(test, &scene.loop, NULL), 0);
+  run_loop(&scene);
+  native = real;
+  check(test, &scene, 3);
+  TRY_EQ(unlike, 0);
+  TRY_EQ(ovio_loop_destroy(scene.loop), 0);
+}
+
 int main(void) {
   const struct test_case cases[] = {
       TEST_ENGINES(test_plain_thread_stays_one),
       TEST_ENGINES(test_run_by_a_converted_thread),
       TEST_ENGINES(test_run_by_another_fiber),
       TEST_ENGINES(test_stacks_change_threads),
+      TEST_ENGINES(test_rounding_is_asked_for),
   };
   return test_main(cases, sizeof cases / sizeof *cases);
 }
