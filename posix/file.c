@@ -174,14 +174,18 @@ static int file__describe(struct os_file *file, int fd, mode_t mode, int status,
   return 0;
 }
 
-/* The second half of an open: 0 or an errno. */
+/* The second half of an open: 0 or an errno. A stream alone has another status
+ * than it was opened with. */
 static int file__take(struct os_file *file, int fd, unsigned flags) {
   struct stat stat;
+  int status = file__open_flags(flags);
   if (native.fstat(fd, &stat) < 0)
     return errno;
-  if (file__kind(stat.st_mode) == OS_KIND_STREAM && !(flags & OVIO_BLOCKING))
-    file__make_nonblocking(fd);
-  int status = native.fcntl(fd, F_GETFL, 0);
+  if (file__kind(stat.st_mode) == OS_KIND_STREAM) {
+    if (!(flags & OVIO_BLOCKING))
+      file__make_nonblocking(fd);
+    status = native.fcntl(fd, F_GETFL, 0);
+  }
   if (status < 0)
     return errno;
   int error = file__describe(file, fd, stat.st_mode, status, flags);
@@ -773,39 +777,57 @@ static void file__translate(const struct stat *stat, struct ovio_stat *out) {
 #endif
 }
 
-/* The time of birth, which Linux's struct stat has not; 0: not known. */
-static int64_t file__birth_ns(int dir, const char *path, int flags) {
 #if NATIVE_HAS_STATX
-  struct statx out;
-  if (native.statx(dir, path, flags, STATX_BTIME, &out) == 0 &&
-      (out.stx_mask & STATX_BTIME))
-    return file__to_ns(out.stx_btime.tv_sec, out.stx_btime.tv_nsec);
-#endif
-  (void)dir;
-  (void)path;
-  (void)flags;
-  return 0;
+static int64_t file__statx_ns(struct statx_timestamp time) {
+  return file__to_ns(time.tv_sec, time.tv_nsec);
 }
 
-void native_stat(const struct stat *stat, int dir, const char *path, int flags,
-                 struct ovio_stat *out) {
-  file__translate(stat, out);
-  if (out->create_ns == 0)
-    out->create_ns = file__birth_ns(dir, path, flags);
+/* With the time of birth, which Linux's struct stat has not. */
+static void file__translate_statx(const struct statx *stat,
+                                  struct ovio_stat *out) {
+  *out = (struct ovio_stat){
+      .size = (int64_t)stat->stx_size,
+      .allocated = (int64_t)stat->stx_blocks * BYTES_PER_BLOCK,
+      .access_ns = file__statx_ns(stat->stx_atime),
+      .modify_ns = file__statx_ns(stat->stx_mtime),
+      .change_ns = file__statx_ns(stat->stx_ctime),
+      .device = makedev(stat->stx_dev_major, stat->stx_dev_minor),
+      .inode = stat->stx_ino,
+      .links = stat->stx_nlink,
+      .type = file__type(stat->stx_mode),
+      .mode = (uint32_t)stat->stx_mode & 07777,
+  };
+  if (stat->stx_mask & STATX_BTIME)
+    out->create_ns = file__statx_ns(stat->stx_btime);
+}
+#endif
+
+struct os_result native_stat(int dir, const char *path, int flags,
+                             struct ovio_stat *out) {
+#if NATIVE_HAS_STATX
+  struct statx known;
+  int way = path ? flags : AT_EMPTY_PATH;
+  if (native.statx(dir, path ? path : "", way, STATX_BASIC_STATS | STATX_BTIME,
+                   &known) == 0) {
+    file__translate_statx(&known, out);
+    return (struct os_result){0, 0};
+  }
+  /* An older kernel; a sandbox that has not heard of the call says EPERM. */
+  if (errno != ENOSYS && errno != EPERM)
+    return native_failure(errno);
+#endif
+  struct stat stat;
+  int failed =
+      path ? native.fstatat(dir, path, &stat, flags) : native.fstat(dir, &stat);
+  if (failed)
+    return native_failure(errno);
+  file__translate(&stat, out);
+  return (struct os_result){0, 0};
 }
 
 struct os_result os_file_stat(const struct os_file *file,
                               struct ovio_stat *out) {
-  int fd = file__fd(file);
-  struct stat stat;
-  if (native.fstat(fd, &stat) < 0)
-    return native_failure(errno);
-#if NATIVE_HAS_STATX
-  native_stat(&stat, fd, "", AT_EMPTY_PATH, out);
-#else
-  native_stat(&stat, fd, "", 0, out);
-#endif
-  return (struct os_result){0, 0};
+  return native_stat(file__fd(file), NULL, 0, out);
 }
 
 struct timespec native_timespec(int64_t ns) {

@@ -213,12 +213,8 @@ struct os_result os_name_resolve(const struct os_name *name, char *buffer,
 
 struct os_result os_name_stat(const struct os_name *name, bool follow,
                               struct ovio_stat *out) {
-  int flags = follow ? 0 : AT_SYMLINK_NOFOLLOW;
-  struct stat stat;
-  if (native.fstatat(name__dir(name), name->path, &stat, flags) < 0)
-    return native_failure(errno);
-  native_stat(&stat, name__dir(name), name->path, flags, out);
-  return (struct os_result){0, 0};
+  return native_stat(name__dir(name), name->path,
+                     follow ? 0 : AT_SYMLINK_NOFOLLOW, out);
 }
 
 struct os_result os_name_access(const struct os_name *name, unsigned flags) {

@@ -47,10 +47,10 @@ struct os_result native_attempt(const struct os_transfer *transfer);
 /* An fsync(2) of the file has failed. */
 struct os_result native_sync_failure(const struct os_file *file, int error);
 
-/* What stat(2) has said of `path`, and what it does not say; `flags` are
- * fstatat(2)'s. */
-void native_stat(const struct stat *stat, int dir, const char *path, int flags,
-                 struct ovio_stat *out);
+/* All that the system says of `path`, or, if that is NULL, of the descriptor;
+ * `flags` are fstatat(2)'s. */
+struct os_result native_stat(int dir, const char *path, int flags,
+                             struct ovio_stat *out);
 /* UTIME_OMIT for OVIO_TIME_KEEP. */
 struct timespec native_timespec(int64_t ns);
 
