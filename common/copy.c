@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Copying between files: by the kernel, or by reading and writing. In pieces,
- * so that a cancel or a deadline comes through between two. */
+ * so that a cancel or a deadline comes through between two.
+ *
+ * BY NAME. All that a copy of a small file takes is one job of a worker; a
+ * larger one's further pieces are further jobs. The copy gets its name when it
+ * is complete. Until then whatever fails, a cancel too, ends with one more job,
+ * which nothing cancels: it closes the files and removes the temporary. */
 #include "common/file.h"
 #include "common/loop.h"
 #include "common/memory.h"
+#include "common/path.h"
 
 enum { COPY_PIECE = 16 << 20, COPY_BUFFER = 256 << 10 };
 
@@ -83,4 +89,196 @@ int64_t ovio_copy(struct ovio_file *from, int64_t from_offset,
   }
   memory_free(copy.buffer);
   return copy.copied > 0 ? copy.copied : moved;
+}
+
+/* ---- by name ---- */
+
+enum { ROOM_MIN = 4096 };
+
+struct named_copy {
+  struct os_name from;
+  struct os_name to;
+  struct os_name temporary;
+  bool exclusive;
+  bool made; /* the temporary is there */
+  struct os_file source;
+  struct os_file target;
+  struct ovio_stat stat; /* of the source */
+  int64_t copied;
+  char *buffer; /* NULL: the kernel copies */
+  size_t room;
+};
+
+static struct os_result named__open(struct named_copy *it) {
+  struct os_result result = os_file_open(
+      &it->source, it->from.dir, it->from.path, OVIO_READ | OVIO_BLOCKING, 0);
+  if (result.value == 0)
+    result = os_file_stat(&it->source, &it->stat);
+  if (result.value == 0 && it->source.kind != OS_KIND_DISK)
+    result.value = OVIO_ESPIPE;
+  if (result.value == 0)
+    result =
+        os_file_open(&it->target, it->temporary.dir, it->temporary.path,
+                     OVIO_WRITE | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_BLOCKING,
+                     it->stat.mode & 0777);
+  it->made = result.value == 0;
+  return result;
+}
+
+static struct os_result named__read(const struct named_copy *it) {
+  struct os_result result;
+  do
+    result = os_file_read_at(&it->source, it->buffer, it->room, it->copied);
+  while (result.value == OS_AGAIN);
+  return result;
+}
+
+static struct os_result named__write(const struct named_copy *it,
+                                     int64_t length) {
+  struct os_result result = {0, 0};
+  for (int64_t done = 0; done < length;) {
+    result = os_file_write_at(&it->target, it->buffer + done,
+                              (size_t)(length - done), it->copied + done);
+    if (result.value > 0)
+      done += result.value;
+    else if (result.value != OS_AGAIN)
+      return result;
+  }
+  return (struct os_result){length, 0};
+}
+
+static struct os_result named__by_hand(struct named_copy *it) {
+  if (!it->buffer) {
+    int64_t size = it->stat.size < COPY_BUFFER ? it->stat.size : COPY_BUFFER;
+    it->room = size < ROOM_MIN ? ROOM_MIN : (size_t)size;
+    it->buffer = memory_allocate(it->room);
+  }
+  if (!it->buffer)
+    return (struct os_result){OVIO_ENOMEM, 0};
+  struct os_result result = named__read(it);
+  return result.value > 0 ? named__write(it, result.value) : result;
+}
+
+/* As copy__next(): bytes, or 0 at the end. */
+static struct os_result named__next(struct named_copy *it) {
+  if (!it->buffer && it->stat.size > 0) {
+    struct os_result result = os_file_copy(&it->source, it->copied, &it->target,
+                                           it->copied, COPY_PIECE);
+    if (result.value > 0 || (result.value < 0 && result.value != OVIO_ENOTSUP))
+      return result;
+  }
+  return named__by_hand(it);
+}
+
+/* One that says it is empty may be one of /proc's: its end tells. */
+static bool named__is_full(const struct named_copy *it) {
+  return it->stat.size > 0 && it->copied >= it->stat.size;
+}
+
+/* One piece. 1: there is more. */
+static struct os_result named__fill(struct named_copy *it) {
+  int64_t end = it->copied + COPY_PIECE;
+  struct os_result result;
+  do {
+    result = named__next(it);
+    if (result.value <= 0)
+      return result;
+    it->copied += result.value;
+  } while (it->copied < end && !named__is_full(it));
+  return (struct os_result){!named__is_full(it), 0};
+}
+
+static struct os_result named__check_source(const struct named_copy *it) {
+  struct ovio_stat now;
+  struct os_result result = os_file_stat(&it->source, &now);
+  if (result.value == 0 &&
+      (now.size != it->stat.size || now.modify_ns != it->stat.modify_ns))
+    result.value = OVIO_EBUSY;
+  return result;
+}
+
+static struct os_result named__close(struct os_file *file) {
+  struct os_result result = {0, 0};
+  if (file->kind)
+    result = os_file_close(file, 0);
+  file->kind = 0;
+  return result;
+}
+
+static struct os_result named__finish(struct named_copy *it) {
+  struct os_result result = named__check_source(it);
+  (void)named__close(&it->source); /* not all replace what is open */
+  if (result.value == 0)
+    result =
+        os_file_set_times(&it->target, it->stat.access_ns, it->stat.modify_ns);
+  if (result.value == 0)
+    result = named__close(&it->target);
+  if (result.value == 0)
+    result = os_name_rename(&it->temporary, &it->to, it->exclusive);
+  it->made = result.value < 0;
+  return result;
+}
+
+static struct os_result named__run(void *argument, struct os_waiter *waiter) {
+  struct named_copy *it = argument;
+  struct os_result result = {0, 0};
+  (void)waiter;
+  if (!it->made)
+    result = named__open(it);
+  if (result.value == 0)
+    result = named__fill(it);
+  return result.value == 0 ? named__finish(it) : result;
+}
+
+static struct os_result named__abandon(void *argument,
+                                       struct os_waiter *waiter) {
+  struct named_copy *it = argument;
+  (void)waiter;
+  (void)named__close(&it->source);
+  (void)named__close(&it->target);
+  return it->made ? os_name_remove(&it->temporary, false)
+                  : (struct os_result){0, 0};
+}
+
+static int64_t named__perform(struct named_copy *it, struct ovio_file *dir) {
+  struct file *file = dir ? file_of(dir) : NULL;
+  int64_t more;
+  do
+    more = op_perform_call(file, named__run, it);
+  while (more > 0);
+  if (more == 0)
+    return it->copied;
+  uint32_t native = ovio_native_error();
+  if (it->source.kind || it->made)
+    op_perform_cleanup(named__abandon, it);
+  return runner_answer(more, native);
+}
+
+static int named__prepare(struct named_copy *it, char **beside,
+                          unsigned flags) {
+  const char *folder;
+  if (flags & ~(unsigned)OVIO_EXCLUSIVE)
+    return OVIO_EINVAL;
+  if (path_means_directory(it->to.path))
+    return OVIO_EISDIR;
+  it->exclusive = (flags & OVIO_EXCLUSIVE) != 0;
+  int error = path_beside(it->to.path, beside, &folder);
+  it->temporary = (struct os_name){it->to.dir, *beside};
+  return error;
+}
+
+int64_t ovio_copy_file(struct ovio_file *from_dir, const char *from,
+                       struct ovio_file *to_dir, const char *to,
+                       unsigned flags) {
+  struct named_copy it = {.copied = 0};
+  char *beside = NULL;
+  int64_t result = path_name(&it.from, from_dir, from);
+  if (!result)
+    result = path_name(&it.to, to_dir, to);
+  if (!result)
+    result = named__prepare(&it, &beside, flags);
+  result = result ? runner_answer(result, 0) : named__perform(&it, from_dir);
+  memory_free(it.buffer);
+  memory_free(beside);
+  return result;
 }

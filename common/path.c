@@ -5,6 +5,7 @@
 
 #include "common/file.h"
 #include "common/loop.h"
+#include "common/memory.h"
 
 #include <string.h>
 
@@ -39,9 +40,7 @@ static bool path__ends_in_dots(const char *path) {
   return whole && (dots == 1 || dots == 2);
 }
 
-/* 0, or what is wrong with the name. */
-static int path__name(struct os_name *name, struct ovio_file *dir,
-                      const char *path) {
+int path_name(struct os_name *name, struct ovio_file *dir, const char *path) {
   if (!path)
     return OVIO_EINVAL;
   int error = file_check_directory(dir);
@@ -69,7 +68,7 @@ static struct os_result path__mkdir(void *argument, struct os_waiter *waiter) {
 
 int ovio_mkdir(struct ovio_file *dir, const char *path, unsigned mode) {
   struct request request = {.mode = mode};
-  int error = path__name(&request.name, dir, path);
+  int error = path_name(&request.name, dir, path);
   return (int)path__perform(error, dir, path__mkdir, &request);
 }
 
@@ -81,7 +80,7 @@ static struct os_result path__unlink(void *argument, struct os_waiter *waiter) {
 
 int ovio_unlink(struct ovio_file *dir, const char *path) {
   struct request request = {.mode = 0};
-  int error = path__name(&request.name, dir, path);
+  int error = path_name(&request.name, dir, path);
   return (int)path__perform(error, dir, path__unlink, &request);
 }
 
@@ -93,7 +92,7 @@ static struct os_result path__rmdir(void *argument, struct os_waiter *waiter) {
 
 int ovio_rmdir(struct ovio_file *dir, const char *path) {
   struct request request = {.mode = 0};
-  int error = path__name(&request.name, dir, path);
+  int error = path_name(&request.name, dir, path);
   if (!error && path__ends_in_dots(path))
     error = OVIO_EINVAL;
   return (int)path__perform(error, dir, path__rmdir, &request);
@@ -109,9 +108,9 @@ static struct os_result path__rename(void *argument, struct os_waiter *waiter) {
 int ovio_rename(struct ovio_file *dir, const char *from,
                 struct ovio_file *to_dir, const char *to, unsigned flags) {
   struct request request = {.flags = flags};
-  int error = path__name(&request.name, dir, from);
+  int error = path_name(&request.name, dir, from);
   if (!error)
-    error = path__name(&request.to, to_dir, to);
+    error = path_name(&request.to, to_dir, to);
   if (!error && (path__ends_in_dots(from) || path__ends_in_dots(to)))
     error = OVIO_EINVAL;
   if (flags & ~(unsigned)OVIO_EXCLUSIVE)
@@ -128,9 +127,9 @@ static struct os_result path__link(void *argument, struct os_waiter *waiter) {
 int ovio_link(struct ovio_file *dir, const char *from, struct ovio_file *to_dir,
               const char *to) {
   struct request request = {.flags = 0};
-  int error = path__name(&request.name, dir, from);
+  int error = path_name(&request.name, dir, from);
   if (!error)
-    error = path__name(&request.to, to_dir, to);
+    error = path_name(&request.to, to_dir, to);
   return (int)path__perform(error, dir, path__link, &request);
 }
 
@@ -147,7 +146,7 @@ static struct os_result path__symlink(void *argument,
 int ovio_symlink(const char *target, struct ovio_file *dir, const char *path,
                  unsigned flags) {
   struct request request = {.target = target, .flags = flags};
-  int error = path__name(&request.name, dir, path);
+  int error = path_name(&request.name, dir, path);
   if (!error)
     error = target ? os_path_check(target) : OVIO_EINVAL;
   if (flags & ~(unsigned)OVIO_DIRECTORY)
@@ -173,7 +172,7 @@ static struct os_result path__realpath(void *argument,
 static int64_t path__text(struct ovio_file *dir, const char *path, char *buffer,
                           size_t length, op_call *run) {
   struct request request = {.buffer = buffer, .length = length};
-  int error = path__name(&request.name, dir, path);
+  int error = path_name(&request.name, dir, path);
   if (!buffer || length == 0)
     error = OVIO_EINVAL;
   return path__perform(error, dir, run, &request);
@@ -201,7 +200,7 @@ static struct os_result path__stat(void *argument, struct os_waiter *waiter) {
 int ovio_stat_at(struct ovio_file *dir, const char *path, unsigned flags,
                  struct ovio_stat *out) {
   struct request request = {.flags = flags, .out = out};
-  int error = path__name(&request.name, dir, path);
+  int error = path_name(&request.name, dir, path);
   if (!out || (flags & ~(unsigned)OVIO_NOFOLLOW))
     error = OVIO_EINVAL;
   return (int)path__perform(error, dir, path__stat, &request);
@@ -215,7 +214,7 @@ static struct os_result path__access(void *argument, struct os_waiter *waiter) {
 
 int ovio_access(struct ovio_file *dir, const char *path, unsigned flags) {
   struct request request = {.flags = flags};
-  int error = path__name(&request.name, dir, path);
+  int error = path_name(&request.name, dir, path);
   if (flags & ~(unsigned)(OVIO_READ | OVIO_WRITE))
     error = OVIO_EINVAL;
   return (int)path__perform(error, dir, path__access, &request);
@@ -230,7 +229,7 @@ static struct os_result path__set_mode(void *argument,
 
 int ovio_set_mode(struct ovio_file *dir, const char *path, unsigned mode) {
   struct request request = {.mode = mode};
-  int error = path__name(&request.name, dir, path);
+  int error = path_name(&request.name, dir, path);
   if (mode & ~07777u)
     error = OVIO_EINVAL;
   return (int)path__perform(error, dir, path__set_mode, &request);
@@ -247,7 +246,7 @@ static struct os_result path__set_times(void *argument,
 int ovio_set_times_at(struct ovio_file *dir, const char *path,
                       int64_t access_ns, int64_t modify_ns) {
   struct request request = {.access_ns = access_ns, .modify_ns = modify_ns};
-  int error = path__name(&request.name, dir, path);
+  int error = path_name(&request.name, dir, path);
   return (int)path__perform(error, dir, path__set_times, &request);
 }
 
@@ -284,6 +283,32 @@ int path_unique(const char *prefix, char *name) {
     name[length + at] = digits[random[at] % 32];
   name[length + PATH_UNIQUE_DIGITS] = '\0';
   return error;
+}
+
+static const char beside__prefix[] = ".ovio-";
+
+static size_t path__folder_length(const char *path) {
+  size_t length = strlen(path);
+  while (length > 0 && !os_path_separates(path[length - 1]))
+    length--;
+  return length;
+}
+
+/* "b": ".ovio-x" in ".". */
+int path_beside(const char *path, char **beside, const char **folder) {
+  size_t length = path__folder_length(path);
+  size_t room = length + sizeof beside__prefix + PATH_UNIQUE_DIGITS;
+  char *memory = memory_allocate(2 * room + length + 2);
+  *beside = memory;
+  if (!memory)
+    return OVIO_ENOMEM;
+  char *prefix = memory + room;
+  char *name = memory + 2 * room; /* memory_allocate() has made it blank */
+  memcpy(prefix, path, length);
+  memcpy(prefix + length, beside__prefix, sizeof beside__prefix);
+  memcpy(name, length ? path : ".", length ? length : 1);
+  *folder = name;
+  return path_unique(prefix, memory);
 }
 
 int ovio_temp_file(struct ovio_file *file, struct ovio_file *dir,

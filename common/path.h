@@ -5,11 +5,20 @@
 
 #include <stdbool.h>
 
+#include "common/os.h"
+
 /* Bytes behind the prefix, without the end. */
 enum { PATH_UNIQUE_DIGITS = 26 };
 
 /* `prefix` and digits that nobody can guess, into `name`. 0 or an error. */
 int path_unique(const char *prefix, char *name);
+
+/* A name beside `path` that nobody can guess, "a/.ovio-x" for "a/b", into
+ * memory that is to be freed; and the folder of both, in the same memory. */
+int path_beside(const char *path, char **beside, const char **folder);
+
+/* 0, or what is wrong with a path below `dir`. */
+int path_name(struct os_name *name, struct ovio_file *dir, const char *path);
 
 /* Does it end in a separator? Only a directory can be meant then. */
 bool path_means_directory(const char *path);

@@ -133,40 +133,15 @@ int ovio_write_file(struct ovio_file *dir, const char *path, const void *data,
 
 /* ---- replacing ---- */
 
-static const char temporary_prefix[] = ".ovio-";
-
 struct replacement {
   struct ovio_file *dir;
   const char *path;
-  char *temporary; /* its path */
-  char *folder;    /* where both are */
+  char *temporary;    /* its path */
+  const char *folder; /* where both are */
   struct ovio_file file;
   struct ovio_stat old;
   bool had_old; /* a file, whose mode is to be kept */
 };
-
-static size_t whole__folder_length(const char *path) {
-  size_t length = strlen(path);
-  while (length > 0 && !os_path_separates(path[length - 1]))
-    length--;
-  return length;
-}
-
-/* "a/b": "a/.ovio-x" in "a/"; "b": ".ovio-x" in ".". */
-static int replacement__name(struct replacement *it) {
-  size_t length = whole__folder_length(it->path);
-  size_t room = length + sizeof temporary_prefix + PATH_UNIQUE_DIGITS;
-  char *memory = memory_allocate(2 * room + length + 2);
-  if (!memory)
-    return OVIO_ENOMEM;
-  char *prefix = memory + room;
-  it->temporary = memory;
-  it->folder = memory + 2 * room;
-  memcpy(prefix, it->path, length);
-  memcpy(prefix + length, temporary_prefix, sizeof temporary_prefix);
-  memcpy(it->folder, length ? it->path : ".", length ? length : 1);
-  return path_unique(prefix, it->temporary);
-}
 
 static int replacement__look(struct replacement *it) {
   int error = ovio_stat_at(it->dir, it->path, OVIO_NOFOLLOW, &it->old);
@@ -247,7 +222,7 @@ int ovio_replace_file(struct ovio_file *dir, const char *path, const void *data,
   int error = replacement__look(&it);
   if (error)
     return error;
-  error = replacement__name(&it);
+  error = path_beside(path, &it.temporary, &it.folder);
   error = error ? (int)runner_answer(error, 0)
                 : replacement__run(&it, data, length, mode);
   memory_free(it.temporary);

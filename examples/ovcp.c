@@ -25,10 +25,10 @@ static const char usage[] =
     "  -h, --help         this\n"
     "      --version      of the library\n"
     "\n"
-    "A copy is made under a temporary name, .ovcp-*, and renamed when it is\n"
-    "complete: one that fails or is interrupted changes nothing. Within "
-    "trees,\n"
-    "symbolic links are copied as links; on Windows as what they lead to.\n";
+    "A copy is made under a temporary name, .ovcp-* or .ovio-*, and renamed\n"
+    "when it is complete: one that fails or is interrupted changes nothing.\n"
+    "Within trees, symbolic links are copied as links; on Windows as what\n"
+    "they lead to.\n";
 
 enum { SHOW_VERSION = 1 };
 

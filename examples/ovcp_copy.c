@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* ovcp's copying of one file: blocks to a temporary name, then a rename.
+ * ovio_copy_file() does the same, and does it for what is small and new.
  *
  * The temporary is in the target's directory, so that the rename stays on one
  * file system and happens in one step: under the target's own name there is the
  * old file, or none, or the complete new one. It is a new file: hard links to
  * an old target keep the old contents, its owner is who copies. What is left
- * after a kill that cannot be caught is called .ovcp-*. Nothing is synced: the
- * promise holds for the program's end, not for the power's.
+ * after a kill that cannot be caught is called .ovcp-*, or .ovio-* if it was
+ * small. Nothing is synced: the promise holds for the program's end, not for
+ * the power's.
  *
  * --direct: the last block is read and written in full multiples of the
  * alignment, padded with zeros, and what is too much is then cut off with
@@ -468,16 +470,38 @@ static void link_copy(struct job *job, struct item *item) {
   free(temporary);
 }
 
+/* A file of one block to a name that nothing has: one call does it all. What
+ * fails so is done step by step, which tells what it is that fails. */
+static bool file_copy(struct job *job, struct item *item) {
+  const struct options *options = &job->options;
+  const struct ovio_stat *stat = &item->stat;
+  struct ovio_stat there;
+  if (options->direct || options->verify ||
+      stat->size > (int64_t)options->block || stat->allocated < stat->size ||
+      path_look(job, item->target, false, &there) != OVIO_ENOENT)
+    return false;
+  int64_t copied =
+      ovio_copy_file(NULL, item->source, NULL, item->target, OVIO_EXCLUSIVE);
+  if (copied < 0)
+    return false;
+  job->copied += copied;
+  job->files++;
+  return true;
+}
+
 void copy_item(struct slot *slot, struct item *item) {
-  if (item->stat.type == OVIO_TYPE_SYMLINK) {
-    link_copy(slot->job, item);
-    item_end(slot->job, item);
+  struct job *job = slot->job;
+  bool link = item->stat.type == OVIO_TYPE_SYMLINK;
+  if (link)
+    link_copy(job, item);
+  if (link || file_copy(job, item)) {
+    item_end(job, item);
     return;
   }
   struct copy *copy = calloc(1, sizeof *copy);
   if (!copy) {
-    complain(slot->job, OVIO_ENOMEM, "cannot copy '%s'", item->source);
-    item_end(slot->job, item);
+    complain(job, OVIO_ENOMEM, "cannot copy '%s'", item->source);
+    item_end(job, item);
     return;
   }
   copy->item = *item;

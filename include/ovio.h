@@ -683,6 +683,27 @@ OVIO_API int ovio_write_file(struct ovio_file *dir, const char *path,
 OVIO_API int ovio_replace_file(struct ovio_file *dir, const char *path,
                                const void *data, size_t length, unsigned mode);
 
+/* ovio_copy_file: makes `to` a copy of the disk file `from` in one step:
+ * whoever opens `to` finds what was there before, or all of the copy. Made
+ * under a temporary name beside it, .ovio-*, which is gone after any failure,
+ * and renamed; not synced. A symbolic link at `from` is followed; one at `to`
+ * is replaced, as any file there, or with OVIO_EXCLUSIVE in `flags` nothing is
+ * (OVIO_EEXIST).
+ * The copy has the source's times and permission bits, these less the umask;
+ * not its owner, access lists, links and streams, and holes are filled.
+ * The directories must stay open. Result: the bytes copied.
+ * Thread: plain or task, where a file up to 16 MiB is one hand-over to a worker
+ * thread and back, however many calls it takes: many small files are copied
+ * best with this, from several tasks. Cancel: between pieces of 16 MiB; nothing
+ * has happened then.
+ * Errors: EBUSY (`from` has changed meanwhile), EEXIST, EINVAL, EISDIR, ESPIPE
+ * (`from` is no disk file), and ovio_openat()'s, ovio_copy()'s,
+ * ovio_rename()'s. System: those of ovio_openat(), ovio_stat(), ovio_copy(),
+ * ovio_set_times(), ovio_close() and ovio_rename(). */
+OVIO_API int64_t ovio_copy_file(struct ovio_file *from_dir, const char *from,
+                                struct ovio_file *to_dir, const char *to,
+                                unsigned flags);
+
 /* ------------------------------------------------------------------- watch */
 
 struct ovio_watch;

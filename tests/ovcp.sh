@@ -81,7 +81,7 @@ run() {
 }
 
 no_temporaries() {
-  left=$(find . -name '.ovcp-*' | head -n 1)
+  left=$(find . -name '.ov[ci][po]-*' | head -n 1)
   [ -z "$left" ] || wrong "$left is left over"
 }
 

@@ -15,6 +15,7 @@ enum shim {
   SHIM_UNLINKAT,
   SHIM_MKDIRAT,
   SHIM_COPY,
+  SHIM_TOUCH, /* the file that is copied has another time then */
   SHIM_STATX,
   SHIM_GETDENTS,
   SHIM_UNTYPED, /* getdents64 tells no types */
@@ -96,6 +97,8 @@ static ssize_t shim_copy_file_range(int from, int64_t *from_offset, int to,
                                     int64_t *to_offset, size_t length) {
   if (fails(SHIM_COPY))
     return -1;
+  if (plan.which == SHIM_TOUCH)
+    futimens(from, NULL);
   bool cut = plan.which == SHIM_COPY && plan.most && length > plan.most;
   return real.copy_file_range(from, from_offset, to, to_offset,
                               cut ? plan.most : length);
@@ -454,6 +457,50 @@ static void test_copy_short_and_failing(struct test *test) {
   TRY(copy_holds(&to, 3000));
   TRY_EQ(ovio_close(&from), 0);
   TRY_EQ(ovio_close(&to), 0);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
+/* What the kernel does not copy is read and written; what fails is removed. */
+static void test_copy_file_by_hand(struct test *test) {
+  struct ovio_file dir;
+  struct ovio_file from;
+  struct ovio_file to;
+  TRY_EQ(copy_open(test, &dir, &from, &to), 0);
+  TRY_EQ(ovio_close(&from), 0);
+  TRY_EQ(ovio_close(&to), 0);
+  for (int skip = 0; skip < 2; skip++) {
+    plan_begin(SHIM_COPY, EXDEV, skip, 1000);
+    plan.most = 1000;
+    int64_t copied = ovio_copy_file(&dir, "from", &dir, "by hand", 0);
+    plan_end();
+    TRY_EQ(copied, LENGTH);
+    TRY_EQ(ovio_openat(&to, &dir, "by hand", OVIO_READ, 0), 0);
+    TRY(copy_holds(&to, LENGTH));
+    TRY_EQ(ovio_close(&to), 0);
+  }
+  plan_begin(SHIM_COPY, ENOSPC, 3, 1000);
+  plan.most = 1000;
+  int64_t full = ovio_copy_file(&dir, "from", &dir, "full", 0);
+  plan_end();
+  TRY_EQ(full, OVIO_ENOSPC);
+  TRY_EQ(count(&dir), 3);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
+static void test_copy_file_that_changes(struct test *test) {
+  struct ovio_file dir;
+  struct ovio_file from;
+  struct ovio_file to;
+  TRY_EQ(copy_open(test, &dir, &from, &to), 0);
+  TRY_EQ(ovio_close(&from), 0);
+  TRY_EQ(ovio_close(&to), 0);
+  TRY_EQ(ovio_set_times_at(&dir, "from", 0, 0), 0);
+  plan_begin(SHIM_TOUCH, 0, 0, 0);
+  int64_t copied = ovio_copy_file(&dir, "from", &dir, "to", 0);
+  plan_end();
+  TRY_EQ(copied, OVIO_EBUSY);
+  TRY_EQ(count(&dir), 2);
+  TRY_EQ(ovio_copy_file(&dir, "from", &dir, "to", 0), LENGTH);
   TRY_EQ(ovio_close(&dir), 0);
 }
 

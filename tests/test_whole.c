@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole files: read, written, replaced. */
+/* Whole files: read, written, replaced, copied. */
 #include "files.h"
 #include "scene.h"
 
@@ -314,6 +314,159 @@ static void test_killed_writer(struct test *test) {
   }
 }
 
+/* ---- copying by name ---- */
+
+/* Where a copy is made by more than one job. */
+enum { PIECE = 16 << 20 };
+
+static bool holds(struct ovio_file *dir, const char *path, size_t length) {
+  void *data = NULL;
+  size_t got = 0;
+  bool same = ovio_read_file(dir, path, length, &data, &got) == 0 &&
+              got == length && files_match(data, length, 0);
+  ovio_free(data);
+  return same;
+}
+
+static void test_copy_sizes(struct test *test) {
+  static const size_t sizes[] = {0, 1, 4096, 300001, PIECE, PIECE + 3};
+  struct ovio_file dir;
+  struct ovio_stat stat;
+  TRY_EQ(folder_open(test, &dir), 0);
+  for (size_t at = 0; at < sizeof sizes / sizeof *sizes; at++) {
+    const size_t size = sizes[at];
+    unsigned char *bytes = malloc(size + 1);
+    files_fill(bytes, size, 0);
+    int error = ovio_write_file(&dir, "from", bytes, size, 0640);
+    free(bytes);
+    TRY_EQ(error, 0);
+    TRY_EQ(ovio_set_times_at(&dir, "from", 1000000000000000000,
+                             900000000000000000),
+           0);
+    TRY_EQ(ovio_copy_file(&dir, "from", &dir, "to", 0), size);
+    TRY_EQ(ovio_stat_at(&dir, "to", 0, &stat), 0);
+    TRY_EQ(stat.size, size);
+    TRY_EQ(stat.modify_ns, 900000000000000000);
+    if (!test_is_wine()) /* which reads what it opens */
+      TRY_EQ(stat.access_ns, 1000000000000000000);
+    TRY(!test_is_posix() || stat.mode == 0640);
+    TRY(holds(&dir, "to", size));
+  }
+  TRY_EQ(count(&dir), 2);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
+static void test_copy_between_folders(struct test *test) {
+  struct ovio_file dir;
+  struct ovio_file sub;
+  TRY_EQ(folder_open(test, &dir), 0);
+  TRY_EQ(ovio_mkdir(&dir, "sub", 0700), 0);
+  TRY_EQ(ovio_openat(&sub, &dir, "sub", OVIO_DIRECTORY, 0), 0);
+  TRY_EQ(ovio_write_file(&dir, "f", "one", 3, 0600), 0);
+  TRY_EQ(ovio_copy_file(&dir, "f", &sub, "g", 0), 3);
+  TRY_EQ(ovio_copy_file(&sub, "g", &dir, "sub/h", OVIO_EXCLUSIVE), 3);
+  TRY(is(&sub, "g", "one"));
+  TRY(is(&sub, "h", "one"));
+  TRY_EQ(count(&sub), 2);
+  TRY_EQ(ovio_close(&sub), 0);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
+static void test_copy_replaces(struct test *test) {
+  struct ovio_file dir;
+  struct ovio_stat stat;
+  TRY_EQ(folder_open(test, &dir), 0);
+  TRY_EQ(ovio_write_file(&dir, "f", "new", 3, 0600), 0);
+  TRY_EQ(ovio_set_mode(&dir, "f", 0444), 0);
+  TRY_EQ(ovio_write_file(&dir, "g", "older", 5, 0600), 0);
+  TRY_EQ(ovio_copy_file(&dir, "f", &dir, "g", OVIO_EXCLUSIVE), OVIO_EEXIST);
+  TRY(is(&dir, "g", "older"));
+  TRY_EQ(count(&dir), 2);
+  TRY_EQ(ovio_copy_file(&dir, "f", &dir, "g", 0), 3);
+  TRY(is(&dir, "g", "new"));
+  TRY_EQ(ovio_stat_at(&dir, "g", 0, &stat), 0);
+  TRY_EQ(stat.mode & 0222, 0);
+  TRY_EQ(ovio_copy_file(&dir, "f", &dir, "f", 0), 3); /* onto itself */
+  TRY(is(&dir, "f", "new"));
+  TRY_EQ(count(&dir), 2);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
+static void test_copy_a_link(struct test *test) {
+  struct ovio_file dir;
+  struct ovio_stat stat;
+  TRY_EQ(folder_open(test, &dir), 0);
+  TRY_EQ(ovio_write_file(&dir, "f", "one", 3, 0600), 0);
+  if (ovio_symlink("f", &dir, "link", 0) != 0 || !is(&dir, "link", "one")) {
+    ovio_close(&dir);
+    SKIP("no symbolic links here");
+  }
+  TRY_EQ(ovio_copy_file(&dir, "link", &dir, "g", 0), 3);
+  TRY_EQ(ovio_stat_at(&dir, "g", OVIO_NOFOLLOW, &stat), 0);
+  TRY_EQ(stat.type, OVIO_TYPE_FILE);
+  TRY_EQ(ovio_write_file(&dir, "h", "two", 3, 0600), 0);
+  TRY_EQ(ovio_copy_file(&dir, "h", &dir, "link", 0), 3);
+  TRY(is(&dir, "link", "two"));
+  TRY(is(&dir, "f", "one"));
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
+static void test_copy_what_cannot_be(struct test *test) {
+  struct ovio_file dir;
+  TRY_EQ(folder_open(test, &dir), 0);
+  TRY_EQ(ovio_write_file(&dir, "f", "one", 3, 0600), 0);
+  TRY_EQ(ovio_mkdir(&dir, "d", 0700), 0);
+  TRY_EQ(ovio_copy_file(&dir, "none", &dir, "g", 0), OVIO_ENOENT);
+  TRY_EQ(ovio_copy_file(&dir, "d", &dir, "g", 0), OVIO_EISDIR);
+  TRY_EQ(ovio_copy_file(&dir, "f", &dir, "no/g", 0), OVIO_ENOENT);
+  TRY_EQ(ovio_copy_file(&dir, "f", &dir, "g/", 0), OVIO_EISDIR);
+  TRY(ovio_copy_file(&dir, "f", &dir, "d", 0) < 0);
+  TRY_EQ(ovio_copy_file(&dir, "f", &dir, "d", OVIO_EXCLUSIVE), OVIO_EEXIST);
+  TRY_EQ(ovio_copy_file(&dir, "f", &dir, "", 0), OVIO_ENOENT);
+  TRY_EQ(ovio_copy_file(&dir, NULL, &dir, "g", 0), OVIO_EINVAL);
+  TRY_EQ(ovio_copy_file(&dir, "f", &dir, NULL, 0), OVIO_EINVAL);
+  TRY_EQ(ovio_copy_file(&dir, "f", &dir, "g", OVIO_NOFOLLOW), OVIO_EINVAL);
+  TRY_EQ(count(&dir), 2);
+  TRY_EQ(ovio_close(&dir), 0);
+  TRY_EQ(ovio_copy_file(&dir, "f", NULL, "g", 0), OVIO_EBADF);
+}
+
+struct copier {
+  struct ovio_file *dir;
+  int64_t result;
+};
+
+static void copy_large(void *argument) {
+  struct copier *copier = argument;
+  copier->result = ovio_copy_file(copier->dir, "from", copier->dir, "to", 0);
+}
+
+/* A cancel finds it before it began, between two pieces or too late. */
+static void test_copy_is_cancelled(struct test *test) {
+  enum { SIZE = 3 * PIECE };
+  struct ovio_file dir;
+  struct ovio_file file;
+  TRY_EQ(folder_open(test, &dir), 0);
+  TRY_EQ(ovio_openat(&file, &dir, "from", OVIO_WRITE | OVIO_CREATE, 0600), 0);
+  TRY_EQ(ovio_truncate(&file, SIZE), 0);
+  TRY_EQ(ovio_close(&file), 0);
+  for (uint64_t ms = 0; ms < 4; ms++) {
+    struct copier copier = {.dir = &dir};
+    struct ovio_group group;
+    ovio_group_init(&group);
+    TRY_EQ(ovio_group_spawn(&group, test->loop, copy_large, &copier), 0);
+    TRY_EQ(ovio_sleep(ms * 1000000), 0);
+    ovio_group_cancel(&group);
+    TRY_EQ(ovio_group_wait(&group), 0);
+    bool whole = copier.result == SIZE;
+    TRY(whole || copier.result == OVIO_ECANCELED);
+    TRY_EQ(count(&dir), 1 + whole);
+    if (whole)
+      TRY_EQ(ovio_unlink(&dir, "to"), 0);
+  }
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
 int main(int argc, char **argv) {
   static const struct test_case cases[] = {
       TEST(test_sizes),
@@ -325,6 +478,12 @@ int main(int argc, char **argv) {
       TEST(test_growing_file),
       TEST_PLAIN(test_out_of_memory, "tasks allocate for the loop, too"),
       TEST(test_killed_writer),
+      TEST(test_copy_sizes),
+      TEST(test_copy_between_folders),
+      TEST(test_copy_replaces),
+      TEST(test_copy_a_link),
+      TEST(test_copy_what_cannot_be),
+      TEST_LOOP(test_copy_is_cancelled, "only tasks are cancelled"),
   };
   if (argc == 3 && strcmp(argv[1], "write") == 0)
     return write_letters(argv[2]);

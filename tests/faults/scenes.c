@@ -202,6 +202,23 @@ static int64_t play_whole(const char *folder) {
   return 0;
 }
 
+/* Under its name is the whole copy, or nothing. */
+static int64_t play_copy_file(const char *folder) {
+  void *data = NULL;
+  size_t length = 0;
+  const char *from = in(folder, "from");
+  const char *to = in(folder, "to");
+  DO(ovio_write_file(NULL, from, "012345", 6, 0600));
+  int64_t copied = ovio_copy_file(NULL, from, NULL, to, OVIO_EXCLUSIVE);
+  int64_t got = ovio_read_file(NULL, to, 100, &data, &length);
+  bool same = got != 0 || (length == 6 && !memcmp(data, "012345", 6));
+  if (got == 0)
+    ovio_free(data);
+  SAME(same);
+  GET(copied, 6);
+  return got;
+}
+
 static int64_t use_streams(struct ovio_file *file) {
   char buffer[64];
   char line[16];
@@ -442,13 +459,21 @@ static int64_t play_loop(const char *folder) {
 /* ---- all of them ---- */
 
 const struct fault_scene fault_scenes[] = {
-    {"file", play_file},       {"copy", play_copy},
-    {"append", play_append},   {"paths", play_paths},
-    {"links", play_links},     {"temporary", play_temporary},
-    {"whole", play_whole},     {"streams", play_streams},
-    {"pipe", play_pipe},       {"named pipe", play_named_pipe},
-    {"sockets", play_sockets}, {"process", play_process},
-    {"run", play_run},         {"watch", play_watch},
+    {"file", play_file},
+    {"copy", play_copy},
+    {"append", play_append},
+    {"paths", play_paths},
+    {"links", play_links},
+    {"temporary", play_temporary},
+    {"whole", play_whole},
+    {"copy file", play_copy_file},
+    {"streams", play_streams},
+    {"pipe", play_pipe},
+    {"named pipe", play_named_pipe},
+    {"sockets", play_sockets},
+    {"process", play_process},
+    {"run", play_run},
+    {"watch", play_watch},
     {"loop", play_loop},
 };
 const size_t fault_scene_count = sizeof fault_scenes / sizeof *fault_scenes;
