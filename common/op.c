@@ -891,30 +891,35 @@ int64_t op_perform(struct op *op) {
 }
 
 static int64_t op__perform_call(enum op_code code, struct file *file,
-                                op_call *run, void *argument,
-                                int64_t pause_ns) {
+                                op_call *run, void *argument, int64_t pause_ns,
+                                bool brief) {
   struct op op;
   op_init(&op, code, file);
   op.u.call.run = run;
   op.u.call.argument = argument;
   op.u.call.pause_ns = pause_ns;
+  op.u.call.brief = brief;
   return op_perform(&op);
 }
 
 int64_t op_perform_call(struct file *file, op_call *run, void *argument) {
-  return op__perform_call(OP_CALL, file, run, argument, 0);
+  return op__perform_call(OP_CALL, file, run, argument, 0, false);
+}
+
+int64_t op_perform_brief(struct file *file, op_call *run, void *argument) {
+  return op__perform_call(OP_CALL, file, run, argument, 0, true);
 }
 
 int64_t op_perform_insistent(struct file *file, op_call *run, void *argument) {
-  return op__perform_call(OP_CALL, file, run, argument, PAUSE_MIN_NS);
+  return op__perform_call(OP_CALL, file, run, argument, PAUSE_MIN_NS, false);
 }
 
 int64_t op_perform_wait(op_call *run, void *argument) {
-  return op__perform_call(OP_WAIT, NULL, run, argument, 0);
+  return op__perform_call(OP_WAIT, NULL, run, argument, 0, false);
 }
 
 int64_t op_perform_cleanup(op_call *run, void *argument) {
-  return op__perform_call(OP_CLEANUP, NULL, run, argument, 0);
+  return op__perform_call(OP_CLEANUP, NULL, run, argument, 0, false);
 }
 
 /* ---- cancelling ---- */

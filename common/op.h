@@ -145,6 +145,7 @@ struct op {
       op_call *run;
       void *argument;
       int64_t pause_ns; /* of OVIO_EWOULDBLOCK: it is called again after that */
+      bool brief;       /* it costs less than a wake-up, as a rule */
     } call;
     struct {
       struct os_file file; /* nobody's: it only names the handle */
@@ -192,7 +193,9 @@ void op_activate(struct op *op);
 int64_t op_perform(struct op *op);
 /* The same for an OP_CALL; `file`, if any, stays open meanwhile. */
 int64_t op_perform_call(struct file *file, op_call *run, void *argument);
-/* Likewise, again and again as long as it answers OVIO_EWOULDBLOCK, after
+/* The same for what costs less than a wake-up, as a rule: common/worker.c. */
+int64_t op_perform_brief(struct file *file, op_call *run, void *argument);
+/* An OP_CALL again and again as long as it answers OVIO_EWOULDBLOCK, after
  * pauses that grow; to `file` this is one operation. Not in a callback. */
 int64_t op_perform_insistent(struct file *file, op_call *run, void *argument);
 /* An OP_WAIT, without a file. */

@@ -55,7 +55,7 @@ static int64_t path__perform(int error, struct ovio_file *dir, op_call *run,
                              struct request *request) {
   if (error)
     return runner_answer(error, 0);
-  return op_perform_call(dir ? file_of(dir) : NULL, run, request);
+  return op_perform_brief(dir ? file_of(dir) : NULL, run, request);
 }
 
 /* ---- making and removing ---- */

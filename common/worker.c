@@ -8,13 +8,17 @@
  * HAND-OVER. What the loop submits during a turn goes over at its end, under
  * one lock, and wakes no more threads than it takes.
  *
- * BRIEF JOBS are buffered writes. They cost less than a wake-up, and those to
- * one file wait for each other in the kernel. So one thread does them all, one
- * after the other (two, if they are for several files), and does not wake the
- * loop for each, but once when none is left or a chunk is done. Nobody depends
- * on how long that takes: a loop that has brief jobs out dozes, for BRIEF_NS at
- * most, then takes what is there, and has each further one wake it. If no job
- * was begun meanwhile, another thread joins, and another.
+ * BRIEF JOBS cost less than a wake-up: buffered writes, which wait for each
+ * other in the kernel if they are to one file; opens, questions about files,
+ * changes of names. So one thread does them all, one after the other (two, if
+ * they are for several files), and does not wake the loop for each, but once
+ * when none is left or a chunk is done. Nobody depends on how long that takes:
+ * a loop that has brief jobs out dozes, for BRIEF_NS at most, then takes what
+ * is there, and has each further one wake it. If no job was begun meanwhile,
+ * another thread joins, and another. A job that is not stuck but slow
+ * (SLOW_NS), as an open on a network's file system may be, wakes the loop when
+ * it is done, and another thread joins, too: so where they all are slow, they
+ * soon go side by side as if they were not brief.
  *
  * Hands are counted: one for each queued job, and one for each thread that was
  * called to the brief ones (`assigned`). Who comes takes what there is, whoever
@@ -47,9 +51,28 @@ struct worker {
 /* So many jobs, or bytes, are done before the loop is woken. */
 enum { CHUNK_JOBS = 32, CHUNK_BYTES = 256 * 1024 };
 
+/* Twice a wake-up between processors: a job that takes longer is worth one, and
+ * those behind it another thread. */
+#define SLOW_NS 50000
+
 static bool op__is_brief(const struct op *op) {
-  return op->code == OP_TRANSFER && op->u.transfer.write &&
-         (op->file->os.traits & OS_TRAIT_TRY);
+  switch (op->code) {
+  case OP_TRANSFER:
+    return op->u.transfer.write && (op->file->os.traits & OS_TRAIT_TRY);
+  case OP_OPEN:
+  case OP_SIZE:
+  case OP_STAT:
+  case OP_SET_TIMES:
+    return true;
+  case OP_CALL:
+    return op->u.call.brief;
+  default:
+    return false;
+  }
+}
+
+static int64_t op__bytes(const struct op *op) {
+  return op->code == OP_TRANSFER ? op->u.transfer.moved : 0;
 }
 
 /* Does it end only when somebody else does something? */
@@ -135,6 +158,21 @@ static void workers__after_brief(struct workers *workers) {
   }
 }
 
+/* true: it was slow, and the loop, which is to be woken, will call another
+ * thread. Not for writes: to one file they go one after the other anyway. */
+static bool worker__execute(struct worker *worker, struct op *op) {
+  if (op->code == OP_TRANSFER) {
+    op_execute(op, &worker->waiter);
+    return false;
+  }
+  int64_t begun_ns = os_clock_ns();
+  op_execute(op, &worker->waiter);
+  bool slow = os_clock_ns() - begun_ns > SLOW_NS;
+  if (slow)
+    atomic_store(&worker->workers->slow, true);
+  return slow;
+}
+
 static void worker__do_brief(struct worker *worker) {
   struct workers *workers = worker->workers;
   unsigned jobs = 0;
@@ -146,12 +184,13 @@ static void worker__do_brief(struct worker *worker) {
     workers__after_brief(workers);
     bool last = !workers->brief.head;
     os_lock_release(&workers->lock);
-    op_execute(op, &worker->waiter);
-    bytes += op->u.transfer.moved;
-    bool wakes = last || ++jobs == CHUNK_JOBS || bytes >= CHUNK_BYTES;
+    bool slow = worker__execute(worker, op);
+    bytes += op__bytes(op);
+    bool none_left = atomic_fetch_sub(&workers->brief_out, 1) == 1;
+    bool wakes = none_left || last || slow || ++jobs == CHUNK_JOBS ||
+                 bytes >= CHUNK_BYTES;
     if (wakes)
       bytes = jobs = 0;
-    atomic_fetch_sub(&workers->brief_out, 1);
     op_from_worker(op, wakes);
     os_lock_acquire(&workers->lock);
   }
@@ -233,8 +272,8 @@ static bool workers__will_be_free(const struct workers *workers,
 }
 
 static int workers__queue_brief(struct workers *workers, struct op *op) {
-  bool mixed =
-      workers->mixed || (workers->brief.head && workers->last != op->file);
+  bool other = op->code != OP_TRANSFER || workers->last != op->file;
+  bool mixed = workers->mixed || (workers->brief.head && other);
   unsigned there = workers->briefers + workers->assigned;
   int error = there < 1u + mixed ? workers__assign(workers) : 0;
   if (error && there == 0 && !workers__will_be_free(workers, op, error))
@@ -294,7 +333,7 @@ static void workers__take_over(struct workers *workers, struct queue *refused) {
   workers__release(workers);
 }
 
-/* No brief job has begun for a while. false: that cannot be helped. */
+/* The brief jobs are none. false: that cannot be helped. */
 static bool workers__hurry(struct workers *workers) {
   os_lock_acquire(&workers->lock);
   bool helped = workers->brief.head && workers__assign(workers) == 0;
@@ -307,6 +346,8 @@ bool workers_hand_over(struct workers *workers, struct queue *refused) {
     workers__take_over(workers, refused);
   if (atomic_load(&workers->brief_out) == 0)
     return false;
+  if (atomic_exchange(&workers->slow, false))
+    return workers__hurry(workers);
   unsigned taken = atomic_load(&workers->taken);
   int64_t now_ns = os_clock_ns();
   if (taken == workers->seen && now_ns - workers->seen_ns < BRIEF_NS)

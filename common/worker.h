@@ -31,6 +31,7 @@ struct workers {
   atomic_uint returning; /* on the way to the next job; just made, too */
   atomic_uint taken;     /* jobs that were begun, ever */
   atomic_uint brief_out; /* brief jobs, queued or under way */
+  atomic_bool slow;      /* one of them was, since it was asked last */
 };
 
 void workers_init(struct workers *workers, unsigned max);

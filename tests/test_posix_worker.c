@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Workers: one that cannot be made; buffered writes, by their calls. */
+/* Workers: one that cannot be made; what is handed over together, by its calls:
+ * buffered writes, opens. */
 #include "posix/native.h"
+
+#include <sys/stat.h>
 
 #include "scene.h"
 
@@ -45,6 +48,27 @@ static ssize_t try_pwrite(int fd, const void *buffer, size_t length,
     os_sleep_ns(100000);
   }
   return real.pwrite(fd, buffer, length, offset);
+}
+
+/* Not as long as a brief job may last, but no wake-up's length either. */
+enum { SLOWLY_NS = 500000 };
+static atomic_bool slowly;
+static atomic_uint inside;
+static atomic_uint most_inside;
+
+static int try_openat(int dir, const char *path, int flags, mode_t mode) {
+  if (!atomic_load(&slowly))
+    return real.openat(dir, path, flags, mode);
+  unsigned now = atomic_fetch_add(&inside, 1) + 1;
+  unsigned most = atomic_load(&most_inside);
+  while (now > most && !atomic_compare_exchange_weak(&most_inside, &most, now))
+    ;
+  os_sleep_ns(SLOWLY_NS);
+  int fd = real.openat(dir, path, flags, mode);
+  int error = errno;
+  atomic_fetch_sub(&inside, 1);
+  errno = error;
+  return fd;
 }
 
 #if NATIVE_HAS_RWF
@@ -193,11 +217,83 @@ static void test_a_stuck_write_holds_nothing_up(struct test *test) {
   TRY_EQ(ovio_close(&file), 0);
 }
 
+enum { OPENS = 64 };
+
+struct opening {
+  struct outcome outcome;
+  struct ovio_file file;
+};
+
+static struct opening openings[OPENS];
+
+static int opening_start(struct ovio_loop *loop, int at, const char *path) {
+  return ovio_start_open(loop, &openings[at].outcome.op, &openings[at].file,
+                         NULL, path, OVIO_READ, 0, outcome_done);
+}
+
+/* An open of a FIFO lasts until somebody opens its other end. There are two,
+ * for the two threads that are called at first. */
+static void test_a_stuck_open_holds_nothing_up(struct test *test) {
+  enum { COUNT = 16, STUCK_OPENS = 2 };
+  char path[512];
+  char fifo[512];
+  struct ovio_loop *loop;
+  struct loop_thread thread;
+  memset(openings, 0, sizeof openings);
+  snprintf(path, sizeof path, "%s", test_path("opened"));
+  snprintf(fifo, sizeof fifo, "%s", test_path("fifo"));
+  TRY(test_put(path, "x", 1));
+  TRY(mkfifo(fifo, 0600) == 0 || errno == EEXIST);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  for (int at = 0; at < COUNT; at++)
+    TRY_EQ(opening_start(loop, at, at < STUCK_OPENS ? fifo : path), 0);
+  TRY(loop_thread_start(&thread, loop));
+  for (int at = STUCK_OPENS; at < COUNT; at++)
+    AWAIT(atomic_load(&openings[at].outcome.calls) == 1);
+  for (int at = 0; at < STUCK_OPENS; at++)
+    TRY_EQ(atomic_load(&openings[at].outcome.calls), 0);
+  int writer = open(fifo, O_WRONLY);
+  TRY(writer >= 0);
+  TRY_EQ(loop_thread_end(&thread), 0);
+  TRY_EQ(close(writer), 0);
+  for (int at = 0; at < COUNT; at++) {
+    TRY_EQ(openings[at].outcome.result, 0);
+    TRY_EQ(ovio_close(&openings[at].file), 0);
+  }
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+/* What takes longer than a wake-up is done by more threads than two, though
+ * none of it is stuck. */
+static void test_slow_opens_go_side_by_side(struct test *test) {
+  char path[512];
+  struct ovio_loop *loop;
+  memset(openings, 0, sizeof openings);
+  snprintf(path, sizeof path, "%s", test_path("opened"));
+  TRY(test_put(path, "x", 1));
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  for (int at = 0; at < OPENS; at++)
+    TRY_EQ(opening_start(loop, at, path), 0);
+  atomic_store(&most_inside, 0);
+  atomic_store(&slowly, true);
+  int error = ovio_loop_run(loop);
+  atomic_store(&slowly, false);
+  TRY_EQ(error, 0);
+  for (int at = 0; at < OPENS; at++) {
+    TRY_EQ(openings[at].outcome.result, 0);
+    TRY_EQ(ovio_close(&openings[at].file), 0);
+  }
+  TRY(atomic_load(&most_inside) >= 4);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
 int main(void) {
   const struct test_case cases[] = {
     TEST_ENGINES(test_no_worker_to_be_made),
     TEST_ENGINES(test_few_wakes_for_buffered_writes),
     TEST_ENGINES(test_a_stuck_write_holds_nothing_up),
+    TEST_ENGINES(test_a_stuck_open_holds_nothing_up),
+    TEST_ENGINES(test_slow_opens_go_side_by_side),
 #if NATIVE_HAS_RWF
     TEST_ENGINES(test_a_cancel_after_a_cached_part),
 #endif
@@ -208,6 +304,7 @@ int main(void) {
 #else
   native.pipe = try_pipe;
 #endif
+  native.openat = try_openat;
   native.write = try_write;
   native.pwrite = try_pwrite;
 #if NATIVE_HAS_RWF

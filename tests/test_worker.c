@@ -136,6 +136,35 @@ static void test_few_threads_for_buffered_writes(struct test *test) {
   TRY_EQ(ovio_close(&file), 0);
 }
 
+/* Nor for what costs less than a wake-up. */
+static void test_few_threads_for_stats(struct test *test) {
+  ONE_THREAD("it counts threads");
+  enum { STATS = 64 };
+  static struct outcome stats[STATS];
+  static struct ovio_stat told[STATS];
+  struct ovio_loop *loop;
+  struct ovio_loop_options options = {.max_workers = 0};
+  struct ovio_file file;
+  unsigned long before = test_threads_alive();
+  if (test_is_wine())
+    SKIP("Wine's server takes longer than a wake-up");
+  memset(stats, 0, sizeof stats);
+  TRY_EQ(ovio_open(&file, test_path("few"), OVIO_WRITE | OVIO_CREATE, 0600), 0);
+  TRY_EQ(test_loop_create(test, &loop, &options), 0);
+  for (int at = 0; at < STATS; at++)
+    TRY_EQ(ovio_start_stat(loop, &stats[at].op, &file, &told[at], outcome_done),
+           0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  for (int at = 0; at < STATS; at++) {
+    TRY_EQ(stats[at].calls, 1);
+    TRY_EQ(stats[at].result, 0);
+  }
+  /* Two; and others where these had to wait for the processor. */
+  TRY(test_threads_alive() <= before + STATS / 4);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  TRY_EQ(ovio_close(&file), 0);
+}
+
 /* A close does not depend on what others read. */
 static void test_close_behind_a_blocked_worker(struct test *test) {
   struct ovio_file file;
@@ -299,6 +328,7 @@ int main(void) {
       TEST_ENGINES(test_growth_is_bounded),
       TEST_ENGINES(test_cancel_takes_out_of_the_queue),
       TEST_ENGINES(test_few_threads_for_buffered_writes),
+      TEST_ENGINES(test_few_threads_for_stats),
       TEST_ENGINES(test_close_behind_a_blocked_worker),
       TEST_ENGINES(test_blocked_workers_stop_nothing),
       TEST_ENGINES(test_a_worker_comes_back),
