@@ -44,7 +44,7 @@ limit() {
   echo "$1 $2, depth $3: $more more than $4, at most $5: $verdict"
 }
 
-limit pingpong ovio-task 1 epoll 3800
+limit pingpong ovio-task 1 epoll 2600
 # RWF_NOWAIT is what tasks and callbacks are quick by; tmpfs does not know it.
 cached=yes
 case $(df --output=fstype . 2>/dev/null | tail -n 1) in

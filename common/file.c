@@ -43,11 +43,14 @@ struct file *file_of(struct ovio_file *file) {
 
 /* ---- coming and going ---- */
 
+static bool file__is_open(unsigned state) {
+  return (state & (FILE_OPEN | FILE_CLOSING)) == FILE_OPEN;
+}
+
 /* Keeps the file open until left. OVIO_EBADF when it is closed or being closed.
  */
 static int file__enter(struct file *file) {
-  unsigned state = atomic_fetch_add(&file->state, FILE_USER);
-  if ((state & (FILE_OPEN | FILE_CLOSING)) == FILE_OPEN)
+  if (file__is_open(atomic_fetch_add(&file->state, FILE_USER)))
     return 0;
   atomic_fetch_sub(&file->state, FILE_USER);
   return OVIO_EBADF;
@@ -55,6 +58,21 @@ static int file__enter(struct file *file) {
 
 static void file__leave(struct file *file) {
   atomic_fetch_sub(&file->state, FILE_USER);
+}
+
+/* The same, and nobody else changes it meanwhile. Who has the lock keeps the
+ * file open, too: a close takes it first. */
+static inline bool file__take(struct file *file) {
+  if (!OS_LOCK_IS_PLAIN && file__enter(file) != 0)
+    return false;
+  os_lock_acquire(&file->lock);
+  return true;
+}
+
+static inline void file__drop(struct file *file) {
+  os_lock_release(&file->lock);
+  if (!OS_LOCK_IS_PLAIN)
+    file__leave(file);
 }
 
 /* The calls of a plain thread that are under way; none of them waits for
@@ -160,8 +178,8 @@ static void file__pass_turn(struct file *file, struct op *op) {
 }
 
 static int file__register(struct file *file, struct op *op) {
-  if (atomic_load(&file->state) & FILE_CLOSING)
-    return OVIO_EBADF; /* since file__enter() */
+  if (!file__is_open(atomic_load(&file->state)))
+    return OVIO_EBADF;
   int error = file__take_turn(file, op);
   if (error)
     return error;
@@ -176,13 +194,10 @@ static int file__register(struct file *file, struct op *op) {
 }
 
 int file_register(struct file *file, struct op *op) {
-  int error = file__enter(file);
-  if (error)
-    return error;
-  os_lock_acquire(&file->lock);
-  error = file__register(file, op);
-  os_lock_release(&file->lock);
-  file__leave(file);
+  if (!file__is_open(atomic_load(&file->state)) || !file__take(file))
+    return OVIO_EBADF;
+  int error = file__register(file, op);
+  file__drop(file);
   return error;
 }
 
@@ -424,7 +439,8 @@ static void file__clear(struct file *file) {
   /* The last to leave may still be inside its release of the lock. */
   os_lock_acquire(&file->lock);
   os_lock_release(&file->lock);
-  os_lock_destroy(&file->lock);
+  if (!OS_LOCK_IS_PLAIN)
+    os_lock_destroy(&file->lock);
   atomic_store(&file->loop_number, FILE_UNBOUND);
   atomic_fetch_and(&file->state, ~(FILE_OPEN | FILE_CLOSING));
 }
@@ -888,8 +904,8 @@ static inline bool file__is_short(const struct file *file, const void *buffer,
  * other's bytes come in between. */
 
 /* Goes on after the start. Under the lock, which it releases. */
-static struct os_result file__go_on_here(struct op *op, struct task *task,
-                                         struct file *file, bool pending) {
+__attribute__((always_inline)) static inline struct os_result file__go_on_here(
+    struct op *op, struct task *task, struct file *file, bool pending) {
   const struct os_transfer *io = &op->io.transfer;
   const struct request request = {file,      io->iov,   1,
                                   OVIO_HERE, io->write, false};
@@ -904,8 +920,7 @@ static struct os_result file__go_on_here(struct op *op, struct task *task,
   }
   int error = more ? file__register(file, op) : 0;
   CHECK(error == 0); /* the turn is free, and no close has begun */
-  os_lock_release(&file->lock);
-  file__leave(file);
+  file__drop(file);
   if (more)
     return op_go_on(op, task, pending);
   return (struct os_result){transfer_result(&op->u.transfer),
@@ -913,9 +928,9 @@ static struct os_result file__go_on_here(struct op *op, struct task *task,
 }
 
 /* Its turn is free. Under the lock, which it releases. */
-static struct os_result file__move_here(struct task *task, struct file *file,
-                                        bool write,
-                                        const struct ovio_iovec *whole) {
+__attribute__((always_inline)) static inline struct os_result file__move_here(
+    struct task *task, struct file *file, bool write,
+    const struct ovio_iovec *whole) {
   struct op op;
   op.io.transfer = (struct os_transfer){.file = &file->os,
                                         .iov = whole,
@@ -926,8 +941,7 @@ static struct os_result file__move_here(struct task *task, struct file *file,
   bool over =
       !pending && (!write || op.io.result.value == (int64_t)whole->iov_len);
   if (over) {
-    os_lock_release(&file->lock);
-    file__leave(file);
+    file__drop(file);
   } else {
     op.io.result = file__go_on_here(&op, task, file, pending);
   }
@@ -936,32 +950,29 @@ static struct os_result file__move_here(struct task *task, struct file *file,
   return op.io.result;
 }
 
-/* With the baton. */
-static struct os_result file__move_in_turn(struct task *task, struct file *file,
-                                           bool write,
-                                           const struct ovio_iovec *whole) {
+/* With the baton. The long way has bound the file. */
+__attribute__((always_inline)) static inline struct os_result
+file__move_in_turn(struct task *task, struct file *file, bool write,
+                   const struct ovio_iovec *whole) {
   const struct os_result long_way = {LONG_WAY, 0};
-  struct loop *loop = task->loop;
   const unsigned way = write ? FILE_WRITE_HERE : FILE_READ_HERE;
-  if (loop->cancelling || task_check_latch(task) != 0)
+  if (task->loop->cancelling || !task_may_begin(task))
     return long_way;
-  unsigned state = atomic_fetch_add(&file->state, FILE_USER);
+  if (atomic_load(&file->loop_number) != task->loop->number ||
+      !file__take(file))
+    return long_way;
+  unsigned state = atomic_load(&file->state);
   if ((state & (FILE_OPEN | FILE_CLOSING | way)) == (FILE_OPEN | way) &&
-      file_uses_port(file, loop)) {
-    os_lock_acquire(&file->lock);
-    if (!file->turns[write ? TURN_WRITE : TURN_READ].holder &&
-        !(atomic_load(&file->state) & FILE_CLOSING)) {
-      poison_check(whole->iov_base, whole->iov_len);
-      return file__move_here(task, file, write, whole);
-    }
-    os_lock_release(&file->lock);
+      !file->turns[write ? TURN_WRITE : TURN_READ].holder) {
+    poison_check(whole->iov_base, whole->iov_len);
+    return file__move_here(task, file, write, whole);
   }
-  file__leave(file);
+  file__drop(file);
   return long_way;
 }
 
-static struct os_result file__try_here(struct file *file, bool write,
-                                       void *buffer, size_t length) {
+__attribute__((always_inline)) static inline struct os_result file__try_here(
+    struct file *file, bool write, void *buffer, size_t length) {
   struct runner *runner = runner_current();
   struct task *task = runner ? runner->task : NULL;
   const unsigned ways = FILE_READ_HERE | FILE_WRITE_HERE;
@@ -981,21 +992,28 @@ static struct os_result file__try_here(struct file *file, bool write,
 __attribute__((noinline)) static int64_t file__move_long(
     struct file *file, bool write, void *buffer, size_t length, int64_t offset,
     bool tried) {
-  if (file && offset == OVIO_HERE) {
-    struct os_result result = file__try_here(file, write, buffer, length);
-    if (result.value >= 0)
-      return result.value;
-    if (result.value != LONG_WAY)
-      return runner_answer(result.value, result.native);
-  }
   struct ovio_iovec whole = {buffer, length};
   const struct request request = {file, &whole, 1, offset, write, tried};
   return file__transfer(&request);
 }
 
+__attribute__((noinline)) static int64_t file__move_stream(struct file *file,
+                                                           bool write,
+                                                           void *buffer,
+                                                           size_t length) {
+  struct os_result result = file__try_here(file, write, buffer, length);
+  if (result.value >= 0)
+    return result.value;
+  if (result.value != LONG_WAY)
+    return runner_answer(result.value, result.native);
+  return file__move_long(file, write, buffer, length, OVIO_HERE, false);
+}
+
 __attribute__((always_inline)) static inline int64_t file__move(
     struct file *file, bool write, void *buffer, size_t length,
     int64_t offset) {
+  if (file && offset == OVIO_HERE)
+    return file__move_stream(file, write, buffer, length);
   if (!file__is_short(file, buffer, length, offset))
     return file__move_long(file, write, buffer, length, offset, false);
   struct runner *runner = runner_current();

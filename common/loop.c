@@ -428,7 +428,10 @@ static int64_t loop__doze(int64_t timeout_ns) {
 
 /* A push has ended the sleep: then more may be on their way. */
 static void loop__wake_up(struct loop *loop, bool slept) {
-  bool pushed = atomic_exchange(&loop->sleep, LOOP_AWAKE) == LOOP_AWAKE;
+  /* Who pushes in between wakes once more than he need. */
+  bool pushed = atomic_load(&loop->sleep) == LOOP_AWAKE;
+  if (!pushed)
+    atomic_store_explicit(&loop->sleep, LOOP_AWAKE, memory_order_relaxed);
   if (!slept || !pushed)
     return;
   loop->lingers = loop->skips_left == 0;

@@ -96,8 +96,9 @@ bool op_is_stubborn(const struct op *op) {
 
 void op_activate(struct op *op) {
   guard_mark(op);
-  atomic_store(&op->state,
-               op_is_stubborn(op) ? OP_ACTIVE | OP_STUBBORN : OP_ACTIVE);
+  atomic_store_explicit(
+      &op->state, op_is_stubborn(op) ? OP_ACTIVE | OP_STUBBORN : OP_ACTIVE,
+      memory_order_release);
 }
 
 /* ---- parking ---- */
@@ -268,9 +269,12 @@ static void op__unseal(const struct op *op) {
 
 /* ---- delivering, on the loop's thread ---- */
 
-/* Makes it idle; false: a cancel message is under way. */
+/* Makes it idle; false: a cancel message is under way. A task's own op cannot
+ * be found any more since it has left its file. */
 static bool op__settle(struct op *op) {
   unsigned state = atomic_load(&op->state);
+  if (op->by_task)
+    return !(state & OP_CANCEL_ASKED);
   do {
     if (state & OP_CANCEL_ASKED)
       return false;
@@ -312,8 +316,11 @@ static void op__deliver_later(struct op *op) {
   queue_push(&op->loop->ready, &op->link);
 }
 
+/* A task finds its own. */
 static void op__link(struct op *op) {
   struct loop *loop = op->loop;
+  if (op->by_task)
+    return;
   op->loop_before = NULL;
   op->loop_next = loop->ops;
   if (loop->ops)
@@ -322,6 +329,8 @@ static void op__link(struct op *op) {
 }
 
 static void op__unlink(struct op *op) {
+  if (op->by_task)
+    return;
   if (op->loop_before)
     op->loop_before->loop_next = op->loop_next;
   else
@@ -857,7 +866,6 @@ struct os_result op_go_on(struct op *op, struct task *task, bool pending) {
   op->task = task;
   op->by_task = true;
   op__seal(op);
-  op__link(op);
   if (pending) {
     op->phase = OP_PORT;
     op->loop->in_port++;

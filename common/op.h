@@ -94,7 +94,7 @@ struct op {
   struct node link;                   /* inbox, ready list or worker queue */
   struct node cancel_link;            /* inbox */
   struct op *file_before, *file_next; /* file->ops */
-  struct op *loop_before, *loop_next; /* loop->ops */
+  struct op *loop_before, *loop_next; /* loop->ops; not `by_task` */
   /* From here to `state`, op_init() makes it blank. */
   struct loop *loop; /* NULL: a plain thread's */
   struct file

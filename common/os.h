@@ -58,6 +58,9 @@ int os_random(void *bytes, size_t length);
 struct os_lock {
   uint64_t words[OS_LOCK_WORDS];
 };
+/* It is nothing but its word: zeroed it is free, and there is nothing to be
+ * destroyed, so that who comes late may still take it. */
+#define OS_LOCK_IS_PLAIN (OS_LOCK_WORDS == 1)
 void os_lock_init(struct os_lock *lock);
 void os_lock_destroy(struct os_lock *lock);
 void os_lock_acquire(struct os_lock *lock);

@@ -62,6 +62,10 @@ void task_resume(struct task *task);
  * baton, and kept until the op can be found: who latches the task in between
  * would find no op to cancel. */
 int task_check_latch(struct task *task);
+static inline bool task_may_begin(struct task *task) {
+  return (!task->has_deadline && !atomic_load(&task->latch)) ||
+         task_check_latch(task) == 0;
+}
 /* Likewise, without the baton: it may be so a moment later. */
 int task_peek_latch(struct task *task);
 static inline bool task_is_latched(struct task *task) {

@@ -326,7 +326,8 @@ static ssize_t file__positional_call(const struct os_transfer *transfer) {
 }
 
 /* At the description's position, and at the end of an O_APPEND one. */
-static ssize_t file__plain_call(const struct os_transfer *transfer) {
+__attribute__((always_inline)) static inline ssize_t file__plain_call(
+    const struct os_transfer *transfer) {
   int fd = file__fd(transfer->file);
   const struct iovec *iov = file__vector(transfer);
   int count = (int)transfer->count;
@@ -474,7 +475,8 @@ static ssize_t file__nowait_call(const struct os_transfer *transfer) {
 #endif
 
 /* The call of a stream that waits if its description does. */
-static ssize_t file__stream_call(const struct os_transfer *transfer) {
+__attribute__((always_inline)) static inline ssize_t file__stream_call(
+    const struct os_transfer *transfer) {
   unsigned traits = transfer->file->traits;
   if (traits & OS_TRAIT_SOCKET) {
     if (transfer->write && !NATIVE_MSG_NOSIGNAL)
@@ -501,7 +503,8 @@ static ssize_t file__write_little(const struct os_transfer *transfer) {
   return file__stream_call(&cut);
 }
 
-static ssize_t file__attempt_call(const struct os_transfer *transfer) {
+__attribute__((always_inline)) static inline ssize_t file__attempt_call(
+    const struct os_transfer *transfer) {
   unsigned traits = transfer->file->traits;
   if (traits & OS_TRAIT_SOCKET) {
     if (transfer->write && !NATIVE_MSG_NOSIGNAL)
@@ -517,7 +520,7 @@ static ssize_t file__attempt_call(const struct os_transfer *transfer) {
                          : file__plain_call(transfer);
 }
 
-static struct os_result file__repeat(
+__attribute__((always_inline)) static inline struct os_result file__repeat(
     ssize_t (*call)(const struct os_transfer *transfer),
     const struct os_transfer *transfer) {
   ssize_t moved;

@@ -270,7 +270,8 @@ static bool port__is_at_ring(const struct os_io *io) {
           io->transfer.file->kind == OS_KIND_DISK);
 }
 
-static struct os_result port__attempt(const struct os_io *io) {
+__attribute__((always_inline)) static inline struct os_result port__attempt(
+    const struct os_io *io) {
   switch (io->transfer.kind) {
   case OS_IO_READY:
     return os_ready_glance(io->transfer.file, io->transfer.write);
@@ -420,8 +421,9 @@ bool os_port_cancel(struct os_port *port, struct os_io *io) {
 
 /* The stream is ready: tries again for who waits for that. The io, if it is
  * finished, else NULL. */
-static struct os_io *port__retry(struct os_port *port, uint64_t registration,
-                                 enum port_direction direction) {
+__attribute__((always_inline)) static inline struct os_io *port__retry(
+    struct os_port *port, uint64_t registration,
+    enum port_direction direction) {
   struct os_io *io = port__take(port, registration, direction);
   if (!io)
     return NULL; /* edges come for both directions, and for closed files */
@@ -433,23 +435,28 @@ static struct os_io *port__retry(struct os_port *port, uint64_t registration,
   return NULL;
 }
 
+__attribute__((always_inline)) static inline void port__finish(
+    struct os_port *port, uint64_t registration, enum port_direction direction,
+    struct os_io **done, size_t max, size_t *finished) {
+  struct os_io *io = port__retry(port, registration, direction);
+  if (io && *finished < max)
+    done[(*finished)++] = io;
+  else if (io)
+    port->unsent = io;
+}
+
 /* Puts what has finished into `done`; true: the port was woken. */
-static bool port__dispatch(struct os_port *port,
-                           const struct port_event *events, size_t count,
-                           struct os_io **done, size_t max, size_t *finished) {
+__attribute__((always_inline)) static inline bool port__dispatch(
+    struct os_port *port, const struct port_event *events, size_t count,
+    struct os_io **done, size_t max, size_t *finished) {
   bool woken = false;
   for (size_t at = 0; at < count; at++) {
-    woken = woken || events[at].registration == 0;
-    for (int direction = PORT_READ; direction <= PORT_WRITE; direction++) {
-      if (!events[at].ready[direction])
-        continue;
-      struct os_io *io = port__retry(port, events[at].registration,
-                                     (enum port_direction)direction);
-      if (io && *finished < max)
-        done[(*finished)++] = io;
-      else if (io)
-        port->unsent = io;
-    }
+    const struct port_event *event = &events[at];
+    woken |= event->registration == 0;
+    if (event->ready[PORT_READ])
+      port__finish(port, event->registration, PORT_READ, done, max, finished);
+    if (event->ready[PORT_WRITE])
+      port__finish(port, event->registration, PORT_WRITE, done, max, finished);
   }
   return woken;
 }
@@ -485,9 +492,9 @@ static int port__wait_paused(struct os_port *port, int timeout_ms,
 }
 
 /* One look at the engine. *over: the port was woken, or the time is up. */
-static int port__look(struct os_port *port, int64_t left_ns,
-                      struct os_io **done, size_t max, size_t *count,
-                      bool *over) {
+__attribute__((always_inline)) static inline int port__look(
+    struct os_port *port, int64_t left_ns, struct os_io **done, size_t max,
+    size_t *count, bool *over) {
   /* An event can finish two ios: only as many as there is room for. */
   struct port_event events[PORT_EVENTS_MAX];
   size_t limit = (max - *count) / 2;
@@ -517,9 +524,9 @@ static int port__look_at_both(struct os_port *port, int64_t left_ns,
 
 /* The same at the ring, while it has something; at the engine, too, when that
  * has news. */
-static int port__look_at_ring(struct os_port *port, int64_t left_ns,
-                              struct os_io **done, size_t max, size_t *count,
-                              bool *over) {
+__attribute__((always_inline)) static inline int port__look_at_ring(
+    struct os_port *port, int64_t left_ns, struct os_io **done, size_t max,
+    size_t *count, bool *over) {
   bool news = false;
   if (port->ring && !port->alone)
     return port__look_at_both(port, left_ns, done, max, count, over);
@@ -531,8 +538,9 @@ static int port__look_at_ring(struct os_port *port, int64_t left_ns,
   return port__look(port, 0, done, max, count, over);
 }
 
-static int port__wait(struct os_port *port, int64_t timeout_ns,
-                      struct os_io **done, size_t max, size_t *count) {
+__attribute__((always_inline)) static inline int port__wait(
+    struct os_port *port, int64_t timeout_ns, struct os_io **done, size_t max,
+    size_t *count) {
   int64_t due_ns = port__due_ns(timeout_ns);
   for (int64_t left_ns = timeout_ns;;) {
     bool over = false;

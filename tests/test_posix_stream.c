@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A disk that is full after any number of bytes, and has room again later: no
- * byte of a buffered writer is lost or written twice. */
+ * byte of a buffered writer is lost or written twice. A kernel that has too few
+ * buffers for a read. */
 #include "posix/native.h"
 
 #include "scene.h"
@@ -84,9 +85,47 @@ static void test_full_at_every_byte(struct test *test) {
   disk_room = 1000000;
 }
 
+/* A kernel that is short of buffers gives a page. */
+static ssize_t shim_read(int fd, void *bytes, size_t length) {
+  if (length <= 4096)
+    return real.read(fd, bytes, length);
+  errno = ENOBUFS;
+  return -1;
+}
+
+static void write_later(void *argument) {
+  ovio_sleep(2000000);
+  ovio_write(argument, text, TEXT, OVIO_HERE);
+}
+
+/* Of what is there, and of what has to be waited for. */
+static void test_read_asks_for_less(struct test *test) {
+  static char bytes[65536];
+  struct ovio_file pipe[2];
+  struct ovio_group group;
+  TRY_EQ(ovio_pipe(pipe, 0), 0);
+  ovio_group_init(&group);
+  native.read = shim_read;
+  for (int time = 0; time < 8; time++) {
+    if (time % 3 || !test->loop)
+      TRY_EQ(ovio_write(&pipe[1], text, TEXT, OVIO_HERE), TEXT);
+    else
+      TRY_EQ(ovio_group_spawn(&group, test->loop, write_later, &pipe[1]), 0);
+    memset(bytes, 0, sizeof bytes);
+    TRY_EQ(ovio_read(&pipe[0], bytes, sizeof bytes, OVIO_HERE), TEXT);
+    TRY(memcmp(bytes, text, TEXT) == 0);
+  }
+  native.read = real.read;
+  if (test->loop)
+    ovio_group_wait(&group);
+  TRY_EQ(ovio_close(&pipe[0]), 0);
+  TRY_EQ(ovio_close(&pipe[1]), 0);
+}
+
 int main(void) {
   static const struct test_case cases[] = {
       TEST(test_full_at_every_byte),
+      TEST(test_read_asks_for_less),
   };
   real = native;
   native.pwrite = shim_pwrite;
