@@ -107,18 +107,22 @@ static void reader__main(void *argument) {
     run__wake(run);
 }
 
-/* A child that does not read is no failure: OVIO_EPIPE. */
+/* A child that does not read is no failure: OVIO_EPIPE. Anything else is: the
+ * child would take what it has got for all. */
 static void run__feed(void *argument) {
   struct run *run = argument;
   const char *bytes = run->options.input_bytes;
   size_t left = run->options.input_length;
-  while (left > 0) {
-    int64_t put = ovio_write(&run->input, bytes, left, OVIO_HERE);
-    if (put <= 0)
-      break;
-    bytes += put;
-    left -= (size_t)put;
+  int64_t put = 0;
+  while (left > 0 && put >= 0) {
+    put = ovio_write(&run->input, bytes, left, OVIO_HERE);
+    if (put > 0) {
+      bytes += put;
+      left -= (size_t)put;
+    }
   }
+  if (put < 0 && put != OVIO_EPIPE)
+    run__fail(run, (int)put, ovio_native_error());
   ovio_close(&run->input);
 }
 
@@ -161,7 +165,7 @@ static int run__to_its_end(struct run *run) {
   atomic_store(&run->awake, true);
   if (!error)
     error = ovio_process_wait(&run->process, &run->output->exit);
-  return error;
+  return error ? error : run->failure; /* of the feeding, since then */
 }
 
 static void run__hand_over(struct reader *reader, char **bytes,
@@ -181,10 +185,12 @@ static void run__main(struct run *run) {
     return;
   }
   run->result = run__to_its_end(run);
-  if (run->result && !run->failure)
-    run->native = ovio_native_error();
+  bool own = run->result && !run->failure;
+  uint32_t native = own ? ovio_native_error() : 0;
   ovio_group_cancel(&run->group);
   ovio_group_wait(&run->group);
+  if (own)
+    run->native = native;
   if (ovio_file_handle(&run->input) != OVIO_NO_HANDLE)
     ovio_close(&run->input); /* its task was cancelled before it began */
   run__hand_over(&run->readers[0], &run->output->output,

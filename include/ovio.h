@@ -900,7 +900,8 @@ struct ovio_output {
  * no OVIO_PROCESS_PIPE (OVIO_EINVAL).
  *   output  overwritten without being read. After a failure too it has what
  *           had come until then: ovio_free() both in any case.
- * A program that does not read its input is no failure, nor is any exit code.
+ * A program that does not read its input is no failure, nor is any exit code;
+ * input that could not be handed to it is one.
  * It ends when the collected streams and the child have: a grandchild that
  * holds a stream open is waited for. Cancel, deadline and every failure kill
  * the child and collect its status first.

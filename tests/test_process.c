@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Child processes: this program, started by itself. */
 #include "children.h"
+#include "ovio_test.h"
 
 /* ---- starting and ending ---- */
 
@@ -648,6 +649,25 @@ static void test_run_feeds(struct test *test) {
   TRY(empty);
 }
 
+/* The child has ended well, with what it took for all of its input. */
+static void test_run_fails_to_feed(struct test *test) {
+  struct ovio_test_rule rule = {.size = sizeof rule};
+  struct child child;
+  struct ovio_output output;
+  rule.kinds = OVIO_TEST_WRITE;
+  rule.error = OVIO_EIO;
+  child_prepare(&child, "echo", NULL, NULL);
+  child.options.input_bytes = "abc";
+  child.options.input_length = 3;
+  ovio_test_add(&rule);
+  int result = ovio_run(&child.options, &output);
+  ovio_test_clear();
+  ovio_free(output.output);
+  ovio_free(output.error);
+  TRY_EQ(result, OVIO_EIO);
+  TRY_EQ(output.output_length, 0);
+}
+
 static void test_run_reads_both(struct test *test) {
   struct child child;
   struct ovio_output output;
@@ -890,6 +910,7 @@ int main(int argc, char **argv) {
       TEST(test_older_options),
       TEST(test_run_bad_arguments),
       TEST(test_run_feeds),
+      TEST(test_run_fails_to_feed),
       TEST(test_run_reads_both),
       TEST(test_run_limit),
       TEST(test_run_limit_of_an_endless_child),
