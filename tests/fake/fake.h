@@ -52,6 +52,7 @@ struct fake_handle {
   struct fake_disk *disk;    /* one of these three; of a directory, none */
   struct fake_pipe *ways[2]; /* to be read, to be written; or NULL */
   struct fake_listener *listener;
+  const bool *child_ended; /* of a child to be waited for */
 };
 
 /* Begins anew. Nothing of the last run may be left: fake_is_empty(). */
@@ -97,6 +98,25 @@ void fake_node_enter(struct fake_handle *handle, struct fake_node *node);
 void fake_node_leave(struct fake_handle *handle);
 void fake_node_write(const struct fake_handle *handle);
 void fake_node_sync(const struct fake_handle *handle);
+
+/* Another handle of one of a handle's ways. */
+void fake_pipe_share(struct fake_handle *handle, const struct fake_handle *from,
+                     bool write);
+
+/* What the children of this world do, with the number that is their first
+ * argument: their exit code. Each has a stream 0 to be read, 1 and 2 to be
+ * written; OVIO_ECANCELED: it is killed, and is to return. */
+struct fake_child;
+extern unsigned (*fake_program)(struct fake_child *child, unsigned long number);
+int64_t fake_child_move(struct fake_child *child, unsigned stream, void *buffer,
+                        size_t length);
+/* 0: until it is killed. */
+void fake_child_sleep(struct fake_child *child, uint64_t duration_ns);
+void fake_child_close(struct fake_child *child, unsigned stream);
+/* It has not been collected. */
+bool fake_child_is_there(unsigned long number);
+/* Those that were let go of. */
+void fake_end_children(void);
 
 /* What has that name, from the root. */
 struct fake_look {

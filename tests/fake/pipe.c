@@ -83,6 +83,12 @@ static void pipe__leave_both(struct fake_pipe *ways[2]) {
   pipe__leave(ways[WRITER], true);
 }
 
+void fake_pipe_share(struct fake_handle *handle, const struct fake_handle *from,
+                     bool write) {
+  handle->ways[write] = from->ways[write];
+  handle->ways[write]->ends[write]++;
+}
+
 static size_t pipe__move(struct fake_pipe *pipe,
                          const struct os_transfer *transfer, size_t bytes) {
   for (size_t at = 0; at < bytes; at++) {
@@ -121,14 +127,17 @@ struct os_result fake_attempt_pipe(struct fake_handle *handle,
 
 struct os_result os_pipe_create(struct os_file ends[2],
                                 const unsigned flags[2]) {
-  (void)flags;
   if (fake_chance(2))
     return (struct os_result){OVIO_EMFILE, 24};
   struct fake_pipe *pipe = pipe__make();
   if (!pipe)
     return (struct os_result){OVIO_ENOMEM, 12};
-  for (unsigned end = 0; end < 2; end++)
+  for (unsigned end = 0; end < 2; end++) {
     fake_handle_open(&ends[end], OS_KIND_STREAM)->ways[end] = pipe;
+    if (flags[end] & OVIO_BLOCKING)
+      ends[end].traits &=
+          OS_TRAITS & ~(unsigned)(OS_TRAIT_NONBLOCK | OS_TRAIT_PORTABLE);
+  }
   return (struct os_result){0, 0};
 }
 
@@ -298,7 +307,11 @@ struct os_result os_ready_glance(const struct os_file *file, bool write) {
   if (!handle->open)
     return (struct os_result){OVIO_EBADF, 9};
   const struct fake_pipe *pipe = handle->ways[write];
-  bool ready = handle->disk || pipe__is_ready(pipe, write);
+  bool ready = handle->disk != NULL;
+  if (handle->child_ended)
+    ready = *handle->child_ended || fake_chance(5);
+  else if (pipe)
+    ready = pipe__is_ready(pipe, write);
   return ready ? (struct os_result){0, 0}
                : (struct os_result){OVIO_EWOULDBLOCK, 11};
 }

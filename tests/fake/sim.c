@@ -118,6 +118,8 @@ bool sim_is_plain(void) {
 static void sim__check_wait(struct loop *loop, int64_t to_ns) {
   if (!fake_port_is_waited_at(loop->port) && loop->baton.idle == 0)
     return;
+  if (loop->baton.taken)
+    return; /* one has it, and does what no worker could be had for */
   CHECK(fake_port_is_waited_at(loop->port));
   CHECK(!loop->ready.head && !loop->turn.head);
   CHECK(!loop->workers.fresh.head && !atomic_load(&loop->stopping));
@@ -267,12 +269,12 @@ static void sim__on_drive(struct ovio_op *op, int64_t result) {
                            sim__on_drive) == 0);
 }
 
-static unsigned sim__create_loops(void) {
+static unsigned sim__create_loops(unsigned workers) {
   unsigned count = fake_chance(50) ? 1 : 2 + (unsigned)(fake_random() % 2);
   sim_threads = 0;
   for (unsigned at = 0; at < count; at++) {
     struct ovio_loop_options options = {.size = sizeof options};
-    options.max_workers = 1 + (unsigned)(fake_random() % 8);
+    options.max_workers = 1 + (unsigned)(fake_random() % 8) + workers;
     options.budget = 1 + (unsigned)(fake_random() % 8);
     options.stack_length = 64 * 1024;
     options.threads = 1 + (unsigned)(fake_random() % 4);
@@ -295,12 +297,13 @@ static void sim__episode(const struct sim *sim, const struct plan *plan) {
   fake_reset(plan->seed);
   os_lock_init(&sim__lock);
   sim__is_poor = fake_chance(50);
-  unsigned count = sim__create_loops();
+  unsigned count = sim__create_loops(sim->workers);
   memory_fail_at = 0;
   sim->begin();
   sim__start_others(count);
   CHECK(ovio_post(sim_loop, &sim__driver, sim__on_drive) == 0);
   sim__run_all();
+  fake_end_children();
   CHECK(fake_is_empty());
   CHECK(memory_alive == 0);
 }

@@ -14,6 +14,7 @@
 struct sim {
   const char *name;
   unsigned steps;      /* of an episode */
+  unsigned workers;    /* at least so many, of each loop; 0: one */
   void (*begin)(void); /* before the loop runs */
   void (*step)(void);
   void (*block)(void);   /* a step of a plain thread, which may wait; or NULL */
@@ -31,6 +32,7 @@ void sim_play(const struct sim *sim, unsigned steps, const uint8_t *input,
               size_t length);
 
 /* The worlds, sim_*.c. */
+extern const struct sim sim_children;
 extern const struct sim sim_files;
 extern const struct sim sim_names;
 extern const struct sim sim_posts;

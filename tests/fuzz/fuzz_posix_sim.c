@@ -9,10 +9,11 @@
 enum { STEPS = 60 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
-  static const struct sim *const worlds[] = {
-      &sim_files, &sim_streams, &sim_tasks, &sim_posts, &sim_names};
+  static const struct sim *const worlds[] = {&sim_files, &sim_streams,
+                                             &sim_tasks, &sim_posts,
+                                             &sim_names, &sim_children};
   struct input input = {data, length};
-  unsigned world = input_byte(&input) % 5;
+  unsigned world = input_byte(&input) % 6;
   sim_play(worlds[world], STEPS, input.at, input.left);
   return 0;
 }
