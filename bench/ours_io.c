@@ -76,6 +76,18 @@ static int begin_loop(struct job *job, const struct variant *variant,
   return error;
 }
 
+static int begin_registered(struct job *job, const struct variant *variant,
+                            void **state) {
+  struct ovio_iovec all = {job_buffer(job, 0), job->depth * job->block};
+  int error = begin_loop(job, variant, state);
+  if (error)
+    return error;
+  error = ovio_loop_register_buffers(((struct ours *)*state)->loop, &all, 1);
+  if (error)
+    ours_end(*state);
+  return error;
+}
+
 /* ---- a plain thread ---- */
 
 static int run_plain(struct job *job, void *state) {
@@ -291,6 +303,10 @@ extern const struct variant ours_io_variants[];
 const struct variant ours_io_variants[] = {
     ALL(BENCH_READ),
     ALL(BENCH_WRITE),
+    {"ovio-callbacks-registered", BENCH_READ, 0, 0, begin_registered,
+     run_callbacks, ours_end},
+    {"ovio-callbacks-registered", BENCH_WRITE, 0, 0, begin_registered,
+     run_callbacks, ours_end},
     {"ovio-plain", BENCH_FILES, 0, 0, begin_files, run_files_plain, ours_end},
     {"ovio-task", BENCH_FILES, 0, 0, begin_files, run_files_tasks, ours_end},
     {"ovio-callbacks", BENCH_FILES, 0, 0, begin_files, run_files_callbacks,

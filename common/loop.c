@@ -49,6 +49,7 @@ enum { PORT_BATCH = 64 };
 #define WORKERS_DEFAULT 64u
 #define BUDGET_DEFAULT  64u
 #define THREADS_MAX     1024u
+#define BUFFERS_MAX     16384u
 
 /* Longer than that, others had the processor, and a wake-up is quicker. */
 #define LINGER_MAX_NS   500000
@@ -247,6 +248,28 @@ int ovio_loop_destroy(struct ovio_loop *public_loop) {
   }
   loop__free(loop);
   return 0;
+}
+
+static bool loop__can_register(const struct ovio_iovec *buffers, size_t count) {
+  bool fine = count <= BUFFERS_MAX && (buffers || count == 0);
+  for (size_t at = 0; fine && at < count; at++)
+    fine = buffers[at].iov_base && buffers[at].iov_len > 0 &&
+           buffers[at].iov_len <= OS_TRANSFER_MAX;
+  return fine;
+}
+
+int ovio_loop_register_buffers(struct ovio_loop *public_loop,
+                               const struct ovio_iovec *buffers, size_t count) {
+  struct loop *loop = (struct loop *)public_loop;
+  if (!loop || !loop__is_ours(loop) || !loop__can_register(buffers, count))
+    return (int)runner_answer(OVIO_EINVAL, 0);
+  if (atomic_exchange(&loop->running, true))
+    return (int)runner_answer(OVIO_EBUSY, 0);
+  int error = OVIO_EBUSY;
+  if (loop->in_port == 0)
+    error = os_port_register_buffers(loop->port, buffers, count);
+  atomic_store(&loop->running, false);
+  return (int)runner_answer(error, 0);
 }
 
 const char *ovio_loop_engine(const struct ovio_loop *loop) {

@@ -503,6 +503,10 @@ struct os_io {
 int os_port_create(struct os_port **port, unsigned engine, unsigned threads);
 void os_port_destroy(struct os_port *port);           /* nothing is pending */
 const char *os_port_name(const struct os_port *port); /* "iocp"... */
+/* Of memory that transfers will use again: instead of what it was told before.
+ * Nothing is pending. 0 also where that is of no use. */
+int os_port_register_buffers(struct os_port *port,
+                             const struct ovio_iovec *buffers, size_t count);
 /* "completion", "readiness", or "worker": os_port_bind() would refuse it. */
 const char *os_port_route(const struct os_port *port,
                           const struct os_file *file);

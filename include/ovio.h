@@ -1254,6 +1254,28 @@ OVIO_API void ovio_loop_stop(struct ovio_loop *loop);
  * ovio_loop_destroy() works. Any thread; never waits. */
 OVIO_API void ovio_loop_cancel(struct ovio_loop *loop);
 
+/* ovio_loop_register_buffers: tells the system of memory that the loop's reads
+ * and writes will use again and again, so that it need not be looked up and
+ * kept in place for each of them. Changes nothing but what they cost: io_uring
+ * takes it for transfers of a single buffer that lies within one of these, most
+ * of all for large ones on OVIO_DIRECT files; other engines and systems take no
+ * notice.
+ *   buffers  at most 16384 parts of 1 byte to 1 GiB each, of ordinary memory;
+ *            the list itself may go after the call.
+ *   count    0: none any more. What was registered before is replaced.
+ * The memory must stay where it is, mapped and not freed, until it is replaced
+ * or the loop is destroyed: the kernel goes on writing to the pages that were
+ * there. It counts for RLIMIT_MEMLOCK.
+ * Thread: any, while nobody runs the loop and the system has none of its
+ * operations (OVIO_EBUSY). Never waits.
+ * Errors: EINVAL, EBUSY, ENOMEM (also: more than the process may lock), ENOTSUP
+ * (memory of a kind that cannot be), each with nothing registered but for
+ * EINVAL and EBUSY, which leave all as it is; operations work all the same.
+ * System: io_uring_register(2). */
+OVIO_API int ovio_loop_register_buffers(struct ovio_loop *loop,
+                                        const struct ovio_iovec *buffers,
+                                        size_t count);
+
 /* ovio_loop_hold, _unhold: keep ovio_loop_run() from returning though nothing
  * is pending, until as many unholds have come. Any thread; never wait. */
 OVIO_API void ovio_loop_hold(struct ovio_loop *loop);

@@ -96,6 +96,9 @@ void ring_destroy(struct ring *ring);
 int ring_descriptor(const struct ring *ring);
 /* Has the kernel anything of it? The loop's thread, as in all that follows. */
 bool ring_is_busy(const struct ring *ring);
+/* As os_port_register_buffers(). */
+int ring_register_buffers(struct ring *ring, const struct ovio_iovec *buffers,
+                          size_t count);
 /* true: pending; false: there is no room, and io->result says so. */
 bool ring_start(struct ring *ring, struct os_io *io);
 /* Asks; it comes out as it will. */
@@ -129,6 +132,14 @@ static inline int ring_descriptor(const struct ring *ring) {
 static inline bool ring_is_busy(const struct ring *ring) {
   (void)ring;
   return false;
+}
+static inline int ring_register_buffers(struct ring *ring,
+                                        const struct ovio_iovec *buffers,
+                                        size_t count) {
+  (void)ring;
+  (void)buffers;
+  (void)count;
+  return 0;
 }
 static inline void ring_forget(struct ring *ring, int fd) {
   (void)ring;

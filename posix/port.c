@@ -189,6 +189,11 @@ const char *os_port_name(const struct os_port *port) {
   return port->ring ? "io_uring" : port->poller->name;
 }
 
+int os_port_register_buffers(struct os_port *port,
+                             const struct ovio_iovec *buffers, size_t count) {
+  return port->ring ? ring_register_buffers(port->ring, buffers, count) : 0;
+}
+
 const char *os_port_route(const struct os_port *port,
                           const struct os_file *file) {
   if (file->kind == OS_KIND_DISK)

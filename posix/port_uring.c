@@ -23,10 +23,14 @@
  * PLACES. The kernel looks a descriptor up for each operation, unless its file
  * is in the ring's own table. A file that is used often gets a place there,
  * which its descriptor's number says, until ring_forget(). Nobody depends on
- * it: who gets none goes by the descriptor. */
+ * it: who gets none goes by the descriptor.
+ *
+ * BUFFERS. Nor need it look up and pin the memory of an operation, if that lies
+ * in memory that it was told of before. */
 #include "posix/poller.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/memory.h"
@@ -55,6 +59,8 @@ struct ring {
   atomic_bool takes_files;
   struct os_lock lock;
   struct ring_place places[PLACES];
+  struct ovio_iovec *buffers; /* by address; changed while nothing is here */
+  size_t buffers_count;
 };
 
 /* Bits of os_io.native[0]. */
@@ -151,6 +157,66 @@ void ring_forget(struct ring *ring, int fd) {
   os_lock_release(&ring->lock);
 }
 
+/* ---- buffers ---- */
+
+static void ring__drop_buffers(struct ring *ring) {
+  if (ring->buffers_count > 0)
+    (void)native.io_uring_register(ring->uring.ring_fd,
+                                   IORING_UNREGISTER_BUFFERS, NULL, 0);
+  memory_free(ring->buffers);
+  ring->buffers = NULL;
+  ring->buffers_count = 0;
+}
+
+static int ring__compare(const void *a, const void *b) {
+  uintptr_t one = (uintptr_t)((const struct ovio_iovec *)a)->iov_base;
+  uintptr_t other = (uintptr_t)((const struct ovio_iovec *)b)->iov_base;
+  return (one > other) - (one < other);
+}
+
+int ring_register_buffers(struct ring *ring, const struct ovio_iovec *buffers,
+                          size_t count) {
+  ring__drop_buffers(ring);
+  if (count == 0)
+    return 0;
+  struct ovio_iovec *sorted = memory_allocate(count * sizeof(*sorted));
+  if (!sorted)
+    return OVIO_ENOMEM;
+  memcpy(sorted, buffers, count * sizeof(*sorted));
+  qsort(sorted, count, sizeof(*sorted), ring__compare);
+  if (native.io_uring_register(ring->uring.ring_fd, IORING_REGISTER_BUFFERS,
+                               sorted, (unsigned)count) < 0) {
+    int error = os_error_map((uint32_t)errno);
+    memory_free(sorted);
+    return error;
+  }
+  ring->buffers = sorted;
+  ring->buffers_count = count;
+  return 0;
+}
+
+/* The number of the one that it lies in, from 1; 0: in none. */
+static size_t ring__buffer_of(const struct ring *ring,
+                              const struct iovec *part) {
+  uintptr_t begin = (uintptr_t)part->iov_base;
+  size_t low = 0;
+  size_t high = ring->buffers_count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if ((uintptr_t)ring->buffers[middle].iov_base <= begin)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low == 0)
+    return 0;
+  const struct ovio_iovec *buffer = &ring->buffers[low - 1];
+  size_t skip = begin - (uintptr_t)buffer->iov_base;
+  bool within =
+      skip < buffer->iov_len && part->iov_len <= buffer->iov_len - skip;
+  return within ? low : 0;
+}
+
 /* ---- create, destroy ---- */
 
 /* Waits with a time limit, completions that are never dropped, and vectors that
@@ -213,6 +279,7 @@ int ring_descriptor(const struct ring *ring) {
 /* The kernel would let go of the files some time after the ring's end. */
 void ring_destroy(struct ring *ring) {
   ring__drop_table(ring);
+  ring__drop_buffers(ring);
   io_uring_queue_exit(&ring->uring);
   os_lock_destroy(&ring->lock);
   memory_free(ring);
@@ -233,8 +300,25 @@ static struct io_uring_sqe *ring__entry(struct ring *ring) {
   return io_uring_get_sqe(&ring->uring);
 }
 
+/* One buffer. */
+static void ring__prepare_single(const struct ring *ring,
+                                 struct io_uring_sqe *entry, int fd,
+                                 const struct iovec *part, bool write,
+                                 uint64_t at) {
+  unsigned length = (unsigned)part->iov_len;
+  int number = (int)ring__buffer_of(ring, part) - 1;
+  if (number >= 0 && write)
+    io_uring_prep_write_fixed(entry, fd, part->iov_base, length, at, number);
+  else if (number >= 0)
+    io_uring_prep_read_fixed(entry, fd, part->iov_base, length, at, number);
+  else if (write)
+    io_uring_prep_write(entry, fd, part->iov_base, length, at);
+  else
+    io_uring_prep_read(entry, fd, part->iov_base, length, at);
+}
+
 /* The description's own position, and the end of an O_APPEND one, are -1. */
-static void ring__prepare(struct io_uring_sqe *entry,
+static void ring__prepare(const struct ring *ring, struct io_uring_sqe *entry,
                           const struct os_transfer *transfer) {
   int fd = (int)transfer->file->handle;
   const struct iovec *iov = (const struct iovec *)(const void *)transfer->iov;
@@ -244,10 +328,8 @@ static void ring__prepare(struct io_uring_sqe *entry,
     io_uring_prep_writev(entry, fd, iov, count, at);
   else if (count > 1)
     io_uring_prep_readv(entry, fd, iov, count, at);
-  else if (transfer->write)
-    io_uring_prep_write(entry, fd, iov->iov_base, (unsigned)iov->iov_len, at);
   else
-    io_uring_prep_read(entry, fd, iov->iov_base, (unsigned)iov->iov_len, at);
+    ring__prepare_single(ring, entry, fd, iov, transfer->write, at);
 }
 
 static void ring__prepare_sync(struct io_uring_sqe *entry,
@@ -273,7 +355,7 @@ bool ring_start(struct ring *ring, struct os_io *io) {
     return false;
   }
   if (moves)
-    ring__prepare(entry, &io->transfer);
+    ring__prepare(ring, entry, &io->transfer);
   else
     ring__prepare_sync(entry, io);
   io->native[0] = 0;

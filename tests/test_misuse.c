@@ -52,6 +52,36 @@ static void test_no_loop(struct test *test) {
   TRY_EQ(ovio_cancel(&op), OVIO_ENOENT);
 }
 
+static void buffers_of_its_own_loop(void *argument) {
+  char byte;
+  struct ovio_iovec part = {&byte, 1};
+  *(int *)argument = ovio_loop_register_buffers(ovio_loop_current(), &part, 1);
+}
+
+static void test_wrong_buffers(struct test *test) {
+  struct ovio_loop *loop;
+  static char memory[16];
+  int answer = 0;
+  struct ovio_iovec part = {memory, sizeof memory};
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  TRY_EQ(ovio_loop_register_buffers(NULL, &part, 1), OVIO_EINVAL);
+  TRY_EQ(ovio_loop_register_buffers(loop, NULL, 1), OVIO_EINVAL);
+  TRY_EQ(ovio_loop_register_buffers(loop, &part, 16385), OVIO_EINVAL);
+  part.iov_len = 0;
+  TRY_EQ(ovio_loop_register_buffers(loop, &part, 1), OVIO_EINVAL);
+  part.iov_len = ((size_t)1 << 30) + 1;
+  TRY_EQ(ovio_loop_register_buffers(loop, &part, 1), OVIO_EINVAL);
+  part = (struct ovio_iovec){NULL, 1};
+  TRY_EQ(ovio_loop_register_buffers(loop, &part, 1), OVIO_EINVAL);
+  TRY_EQ(ovio_loop_register_buffers(loop, NULL, 0), 0);
+  part = (struct ovio_iovec){memory, sizeof memory};
+  TRY_EQ(ovio_loop_register_buffers(loop, &part, 1), 0);
+  TRY_EQ(ovio_spawn(loop, buffers_of_its_own_loop, &answer), 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(answer, OVIO_EBUSY);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
 static void test_no_body(struct test *test) {
   struct ovio_loop *loop;
   struct ovio_group group;
@@ -513,6 +543,7 @@ int main(void) {
   static const struct test_case cases[] = {
       TEST(test_no_file),
       TEST(test_no_loop),
+      TEST_ENGINES(test_wrong_buffers),
       TEST_ENGINES(test_no_body),
       TEST(test_loop_options),
       TEST_ENGINES(test_start_without_something),

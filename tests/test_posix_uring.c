@@ -22,6 +22,7 @@ static struct {
   int altered;
   int entered;
   int placed; /* submissions that go by a place in the ring's own table */
+  int fixed;  /* and those by registered buffers */
   int syncs;
   int data_only;
 } plan;
@@ -32,6 +33,8 @@ static void look_at_submissions(const struct io_uring *ring) {
     const struct io_uring_sqe *entry = &queue->sqes[at & *queue->kring_mask];
     bool sync = entry->opcode == IORING_OP_FSYNC;
     plan.placed += (entry->flags & IOSQE_FIXED_FILE) != 0;
+    plan.fixed += entry->opcode == IORING_OP_READ_FIXED ||
+                  entry->opcode == IORING_OP_WRITE_FIXED;
     plan.syncs += sync;
     plan.data_only += sync && (entry->fsync_flags & IORING_FSYNC_DATASYNC);
   }
@@ -698,6 +701,111 @@ static void test_cancel_gives_the_buffer_back_once(struct test *test) {
   TRY_EQ(ovio_loop_destroy(loop), 0);
 }
 
+/* ---- registered buffers ---- */
+
+/* Reads and writes `length` bytes from `at` on; the number of those that went
+ * by a registered buffer, or -1. */
+static int move_in(struct ovio_loop *loop, struct ovio_file *file, char *at,
+                   size_t length) {
+  struct outcome moves[2];
+  memset(moves, 0, sizeof moves);
+  plan_end();
+  memset(at, 'x', length);
+  int error =
+      ovio_start_write(loop, &moves[0].op, file, at, length, 0, outcome_done);
+  if (!error)
+    error = ovio_loop_run(loop);
+  memset(at, 'y', length);
+  if (!error)
+    error =
+        ovio_start_read(loop, &moves[1].op, file, at, length, 0, outcome_done);
+  if (!error)
+    error = ovio_loop_run(loop);
+  if (error || moves[0].result != (int64_t)length ||
+      moves[1].result != (int64_t)length || at[0] != 'x' ||
+      at[length - 1] != 'x')
+    return -1;
+  return plan.fixed;
+}
+
+/* Buffered writes go to workers, so of each pair the read counts. */
+static void test_registered_buffers(struct test *test) {
+  static char memory[4][8192];
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  const struct ovio_iovec pair[2] = {{memory[2], 8192}, {memory[0], 8192}};
+  int one = on_ring(test) ? 1 : 0;
+  TRY_EQ(open_text(&file, OVIO_WRITE), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  TRY_EQ(move_in(loop, &file, memory[0], 8192), 0);
+  TRY_EQ(ovio_loop_register_buffers(loop, pair, 2), 0);
+  TRY_EQ(move_in(loop, &file, memory[0], 8192), one);
+  TRY_EQ(move_in(loop, &file, memory[2], 8192), one);
+  TRY_EQ(move_in(loop, &file, memory[2] + 8000, 192), one);
+  TRY_EQ(move_in(loop, &file, memory[2] + 8000, 193), 0);
+  TRY_EQ(move_in(loop, &file, memory[1], 8192), 0);
+  TRY_EQ(move_in(loop, &file, memory[3], 1), 0);
+  TRY_EQ(ovio_loop_register_buffers(loop, pair, 1), 0);
+  TRY_EQ(move_in(loop, &file, memory[0], 8192), 0);
+  TRY_EQ(move_in(loop, &file, memory[2], 8192), one);
+  TRY_EQ(ovio_loop_register_buffers(loop, NULL, 0), 0);
+  TRY_EQ(move_in(loop, &file, memory[2], 8192), 0);
+  TRY_EQ(ovio_loop_register_buffers(loop, pair, 2), 0); /* left to the end */
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+static void test_buffers_that_are_refused(struct test *test) {
+  static char memory[8192];
+  struct ovio_loop *loop;
+  struct ovio_file file;
+  const struct ovio_iovec all = {memory, sizeof memory};
+  TRY_EQ(open_text(&file, OVIO_WRITE), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  TRY_EQ(ovio_loop_register_buffers(loop, &all, 1), 0);
+  places.refused = IORING_REGISTER_BUFFERS;
+  places.refusal = ENOMEM;
+  TRY_EQ(ovio_loop_register_buffers(loop, &all, 1),
+         on_ring(test) ? OVIO_ENOMEM : 0);
+  memset(&places, 0, sizeof places);
+  TRY_EQ(move_in(loop, &file, memory, sizeof memory), 0); /* nothing is */
+  TRY_EQ(ovio_close(&file), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
+static void stop_the_loop(struct ovio_op *op, int64_t result) {
+  (void)op;
+  (void)result;
+  ovio_loop_stop(ovio_loop_current());
+}
+
+/* What a stopped loop has left at its port. */
+static void test_buffers_of_operations_in_flight(struct test *test) {
+  static char memory[8192];
+  struct ovio_loop *loop;
+  struct ovio_file pipe[2];
+  struct outcome read;
+  struct ovio_op stop;
+  const struct ovio_iovec all = {memory, sizeof memory};
+  memset(&read, 0, sizeof read);
+  memset(&stop, 0, sizeof stop);
+  TRY_EQ(ovio_pipe(pipe, 0), 0);
+  TRY_EQ(test_loop_create(test, &loop, NULL), 0);
+  TRY_EQ(ovio_start_read(loop, &read.op, &pipe[0], memory, 1, OVIO_HERE,
+                         outcome_done),
+         0);
+  TRY_EQ(ovio_post(loop, &stop, stop_the_loop), 0);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(ovio_loop_register_buffers(loop, &all, 1), OVIO_EBUSY);
+  TRY_EQ(ovio_write(&pipe[1], "x", 1, OVIO_HERE), 1);
+  TRY_EQ(ovio_loop_run(loop), 0);
+  TRY_EQ(read.result, 1);
+  TRY_EQ(ovio_loop_register_buffers(loop, &all, 1), 0);
+  TRY_EQ(ovio_close(&pipe[0]), 0);
+  TRY_EQ(ovio_close(&pipe[1]), 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+}
+
 static void test_direct_files(struct test *test) {
   enum { LENGTH = 65536 };
   struct ovio_file file;
@@ -750,6 +858,9 @@ int main(void) {
       TEST_ENGINES(test_another_thread_goes_on),
       TEST_ENGINES(test_cancel_gives_the_buffer_back_once),
       TEST_LOOP(test_direct_files, plain),
+      TEST_ENGINES(test_registered_buffers),
+      TEST_ENGINES(test_buffers_that_are_refused),
+      TEST_ENGINES(test_buffers_of_operations_in_flight),
   };
   test_no_try_anywhere = true; /* the ring's turn */
   real = native;

@@ -171,6 +171,15 @@ const char *os_port_name(const struct os_port *port) {
   return "iocp";
 }
 
+/* Only registered I/O of sockets (RIO) knows such a thing. */
+int os_port_register_buffers(struct os_port *port,
+                             const struct ovio_iovec *buffers, size_t count) {
+  (void)port;
+  (void)buffers;
+  (void)count;
+  return 0;
+}
+
 const char *os_port_route(const struct os_port *port,
                           const struct os_file *file) {
   (void)port;
