@@ -311,6 +311,7 @@ static void set_tick(void *argument) {
 }
 
 static void test_ready_calls_have_a_budget(struct test *test) {
+  ONE_THREAD("the other task has one of its own, which may be slow");
   struct pipe_files files;
   atomic_int tick = 0;
   struct greedy greedy = {&files.in, &tick, 0};
