@@ -9,16 +9,16 @@
  * one lock, and wakes no more threads than it takes.
  *
  * BRIEF JOBS cost less than a wake-up: buffered writes, which wait for each
- * other in the kernel if they are to one file; opens, questions about files,
- * changes of names. So one thread does them all, one after the other (two, if
- * they are for several files), and does not wake the loop for each, but once
- * when none is left or a chunk is done. Nobody depends on how long that takes:
- * a loop that has brief jobs out dozes, for BRIEF_NS at most, then takes what
- * is there, and has each further one wake it. If no job was begun meanwhile,
- * another thread joins, and another. A job that is not stuck but slow
- * (SLOW_NS), as an open on a network's file system may be, wakes the loop when
- * it is done, and another thread joins, too: so where they all are slow, they
- * soon go side by side as if they were not brief.
+ * other in the kernel if they are to one file; opens and closes, questions
+ * about files, changes of names. So one thread does them all, one after the
+ * other (two, if they are for several files), and does not wake the loop for
+ * each, but once when none is left or a chunk is done. Nobody depends on how
+ * long that takes: a loop that has brief jobs out dozes, for BRIEF_NS at most,
+ * then takes what is there, and has each further one wake it. If no job was
+ * begun meanwhile, another thread joins, and another. A job that is not stuck
+ * but slow (SLOW_NS), as an open on a network's file system may be, wakes the
+ * loop when it is done, and another thread joins, too: so where they all are
+ * slow, they soon go side by side as if they were not brief.
  *
  * Hands are counted: one for each queued job, and one for each thread that was
  * called to the brief ones (`assigned`). Who comes takes what there is, whoever
@@ -28,7 +28,8 @@
  * A job which no thread is free for, and none can be made, waits for one, if
  * one will be free: not all have, or will have, a job that only others can end,
  * as a read of a pipe, which this job may be needed for. Else it is refused;
- * and so is a close always, which must not depend on what others read.
+ * and so is a close always, which must not depend on what others read: one that
+ * is behind brief jobs that are stuck, as soon as no thread joins them.
  *
  * A cancel either finds the op in a queue and takes it out, or interrupts the
  * thread that has it. Both happen under the lock, under which a thread also
@@ -60,6 +61,7 @@ static bool op__is_brief(const struct op *op) {
   case OP_TRANSFER:
     return op->u.transfer.write && (op->file->os.traits & OS_TRAIT_TRY);
   case OP_OPEN:
+  case OP_CLOSE:
   case OP_SIZE:
   case OP_STAT:
   case OP_SET_TIMES:
@@ -333,10 +335,27 @@ static void workers__take_over(struct workers *workers, struct queue *refused) {
   workers__release(workers);
 }
 
-/* The brief jobs are none. false: that cannot be helped. */
-static bool workers__hurry(struct workers *workers) {
+/* Those that must not wait for others; under the lock. */
+static void workers__give_closes_back(struct workers *workers,
+                                      struct queue *refused) {
+  struct queue brief = workers->brief;
+  struct node *node;
+  workers->brief = (struct queue){NULL, NULL};
+  while ((node = queue_pop(&brief))) {
+    bool close = op_is_stubborn(CONTAINER_OF(node, struct op, link));
+    atomic_fetch_sub(&workers->brief_out, close);
+    queue_push(close ? refused : &workers->brief, node);
+  }
+  workers__after_brief(workers);
+}
+
+/* The brief jobs are none: they are slow, or have been stuck for a while, and
+ * may stay so, if there is a `refused`. false: that cannot be helped. */
+static bool workers__hurry(struct workers *workers, struct queue *refused) {
   os_lock_acquire(&workers->lock);
   bool helped = workers->brief.head && workers__assign(workers) == 0;
+  if (!helped && refused)
+    workers__give_closes_back(workers, refused);
   workers__release(workers);
   return helped;
 }
@@ -347,7 +366,7 @@ bool workers_hand_over(struct workers *workers, struct queue *refused) {
   if (atomic_load(&workers->brief_out) == 0)
     return false;
   if (atomic_exchange(&workers->slow, false))
-    return workers__hurry(workers);
+    return workers__hurry(workers, NULL);
   unsigned taken = atomic_load(&workers->taken);
   int64_t now_ns = os_clock_ns();
   if (taken == workers->seen && now_ns - workers->seen_ns < BRIEF_NS)
@@ -355,7 +374,7 @@ bool workers_hand_over(struct workers *workers, struct queue *refused) {
   bool lasts = taken == workers->seen;
   workers->seen = taken;
   workers->seen_ns = now_ns;
-  return !lasts || workers__hurry(workers);
+  return !lasts || workers__hurry(workers, refused);
 }
 
 void workers_submit(struct workers *workers, struct op *op) {

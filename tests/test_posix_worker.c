@@ -263,6 +263,39 @@ static void test_a_stuck_open_holds_nothing_up(struct test *test) {
   TRY_EQ(ovio_loop_destroy(loop), 0);
 }
 
+/* The only thread has an open that does not end. */
+static void test_close_behind_a_stuck_open(struct test *test) {
+  struct outcome close = {.calls = 0};
+  struct ovio_loop *loop;
+  struct loop_thread thread;
+  struct ovio_file file;
+  char fifo[512];
+  struct ovio_loop_options options = {.size = sizeof options, .max_workers = 1};
+  memset(openings, 0, sizeof openings);
+  snprintf(fifo, sizeof fifo, "%s", test_path("fifo"));
+  TRY(mkfifo(fifo, 0600) == 0 || errno == EEXIST);
+  TRY_EQ(ovio_open(&file, test_path("behind"), OVIO_WRITE | OVIO_CREATE, 0600),
+         0);
+  TRY_EQ(test_loop_create(test, &loop, &options), 0);
+  TRY_EQ(opening_start(loop, 0, fifo), 0);
+  TRY(loop_thread_start(&thread, loop));
+  for (int round = 0; round < 2; round++) {
+    TRY_EQ(ovio_start_close(loop, &close.op, &file, outcome_done), 0);
+    AWAIT(atomic_load(&close.calls) == round + 1);
+    TRY_EQ(close.result, 0);
+    TRY_EQ(ovio_open(&file, test_path("behind"), OVIO_WRITE, 0600), 0);
+  }
+  TRY_EQ(atomic_load(&openings[0].outcome.calls), 0);
+  int writer = open(fifo, O_WRONLY);
+  TRY(writer >= 0);
+  TRY_EQ(loop_thread_end(&thread), 0);
+  TRY_EQ(openings[0].outcome.result, 0);
+  TRY_EQ(ovio_loop_destroy(loop), 0);
+  TRY_EQ(ovio_close(&openings[0].file), 0);
+  TRY_EQ(ovio_close(&file), 0);
+  TRY(test_close_handle(writer));
+}
+
 /* What takes longer than a wake-up is done by more threads than two, though
  * none of it is stuck. */
 static void test_slow_opens_go_side_by_side(struct test *test) {
@@ -293,6 +326,7 @@ int main(void) {
     TEST_ENGINES(test_few_wakes_for_buffered_writes),
     TEST_ENGINES(test_a_stuck_write_holds_nothing_up),
     TEST_ENGINES(test_a_stuck_open_holds_nothing_up),
+    TEST_ENGINES(test_close_behind_a_stuck_open),
     TEST_ENGINES(test_slow_opens_go_side_by_side),
 #if NATIVE_HAS_RWF
     TEST_ENGINES(test_a_cancel_after_a_cached_part),
