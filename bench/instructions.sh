@@ -45,6 +45,7 @@ limit() {
 }
 
 limit pingpong ovio-task 1 epoll 2600
+limit pingpong ovio-callbacks 1 epoll 3100
 # RWF_NOWAIT is what tasks and callbacks are quick by; tmpfs does not know it.
 cached=yes
 case $(df --output=fstype . 2>/dev/null | tail -n 1) in

@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct side;
 
@@ -289,6 +290,85 @@ static int run_pingpong(struct job *job, void *state) {
   return duo__tasks(state, ping_task, echo_task);
 }
 
+/* The same by callbacks: each side has one operation, a read or a write. */
+struct player {
+  struct ovio_op op; /* first: a callback gets its address */
+  struct duo *duo;
+  struct ovio_loop *loop;
+  struct ovio_file *in, *out;
+  unsigned char *buffer;
+  size_t moved;
+  uint64_t left; /* of the echo's blocks; the other side asks the job */
+  bool echo;
+};
+
+static void player__got(struct ovio_op *op, int64_t result);
+
+static void player__read(struct player *player) {
+  size_t block = player->duo->job->block;
+  if (ovio_start_read(player->loop, &player->op, player->in,
+                      player->buffer + player->moved, block - player->moved,
+                      OVIO_HERE, player__got))
+    abort();
+}
+
+static void player__put(struct ovio_op *op, int64_t result) {
+  struct player *player = (struct player *)(void *)op;
+  if (result < 0)
+    abort();
+  player->moved = 0;
+  if (!player->echo || player->left > 0)
+    player__read(player);
+}
+
+static void player__write(struct player *player) {
+  if (ovio_start_write(player->loop, &player->op, player->out, player->buffer,
+                       player->duo->job->block, OVIO_HERE, player__put))
+    abort();
+}
+
+static void player__ping(struct player *player) {
+  struct job *job = player->duo->job;
+  if (!job_streams(job))
+    return;
+  job_ping(job, player->buffer);
+  player__write(player);
+}
+
+static void player__got(struct ovio_op *op, int64_t result) {
+  struct player *player = (struct player *)(void *)op;
+  struct job *job = player->duo->job;
+  if (result > 0)
+    player->moved += (size_t)result;
+  if (result > 0 && player->moved < job->block) {
+    player__read(player);
+  } else if (player->echo) {
+    player->left--;
+    player__write(player);
+  } else {
+    job_pong(job, player->buffer, result > 0 ? (int64_t)job->block : result);
+    player__ping(player);
+  }
+}
+
+static int run_players(struct job *job, void *state) {
+  struct duo *duo = state;
+  struct player players[2];
+  memset(players, 0, sizeof players);
+  for (int at = 0; at < 2; at++) {
+    players[at].duo = duo;
+    players[at].loop = duo->sides[at].loop;
+    players[at].in = &duo->pipes[!at][0];
+    players[at].out = &duo->pipes[at][1];
+    players[at].buffer = job_buffer(job, (size_t)at);
+  }
+  players[1].echo = true;
+  players[1].left = job->count;
+  player__read(&players[1]);
+  player__ping(&players[0]);
+  return duo__run(duo);
+}
+
 static void source_task(void *argument) {
   struct duo *duo = argument;
   struct job *job = duo->job;
@@ -331,6 +411,7 @@ const struct variant ours_loop_variants[] = {
     SOLO(BENCH_TIMERS, "ovio-callbacks", 0, run_timers),
     DUO(BENCH_POST, "ovio-callbacks", 0, run_post),
     DUO(BENCH_PINGPONG, "ovio-task", 0, run_pingpong),
+    DUO(BENCH_PINGPONG, "ovio-callbacks", 0, run_players),
     DUO(BENCH_PINGPONG, "ovio-task-epoll", OVIO_ENGINE_EPOLL, run_pingpong),
     DUO(BENCH_STREAM, "ovio-task", 0, run_stream),
     DUO(BENCH_STREAM, "ovio-task-epoll", OVIO_ENGINE_EPOLL, run_stream),

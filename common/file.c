@@ -897,96 +897,160 @@ static inline bool file__is_short(const struct file *file, const void *buffer,
 
 /* ---- the short way of a stream ----
  *
- * A buffer that is not much, in a task, with nobody before it: started at the
- * port at once. The lock is the turn meanwhile: nobody else can take it, and
- * the start does not wait. What has to wait, and a write that has moved a part
- * of its bytes, becomes an op before the lock is released, with the turn: so no
- * other's bytes come in between. */
+ * A buffer that is not much, on the loop's thread, with nobody before it:
+ * started at the port at once. The lock is the turn meanwhile: nobody else can
+ * take it, and the start does not wait. What has to wait, and a write that has
+ * moved a part of its bytes, becomes an op before the lock is released, with
+ * the turn: so no other's bytes come in between. */
 
-/* Goes on after the start. Under the lock, which it releases. */
-__attribute__((always_inline)) static inline struct os_result file__go_on_here(
-    struct op *op, struct task *task, struct file *file, bool pending) {
+static inline bool file__suits_stream(const struct loop *loop,
+                                      struct file *file, const void *buffer,
+                                      size_t length) {
+  const unsigned ways = FILE_READ_HERE | FILE_WRITE_HERE;
+  return !inject_is_on() && buffer && length > 0 && length <= TRY_MAX &&
+         length <= transfer_max(loop->max_transfer) && !loop->cancelling &&
+         (atomic_load_explicit(&file->state, memory_order_relaxed) & ways);
+}
+
+/* Keeps the file, with the turn; with the baton. The long way has bound it. */
+static inline bool file__take_here(struct file *file, const struct loop *loop,
+                                   bool write) {
+  const unsigned way = write ? FILE_WRITE_HERE : FILE_READ_HERE;
+  if (atomic_load(&file->loop_number) != loop->number || !file__take(file))
+    return false;
+  unsigned state = atomic_load(&file->state);
+  bool taken =
+      (state & (FILE_OPEN | FILE_CLOSING | way)) == (FILE_OPEN | way) &&
+      !file->turns[write ? TURN_WRITE : TURN_READ].holder;
+  if (!taken)
+    file__drop(file);
+  return taken;
+}
+
+/* Of the op only the io is used, and the place for its part. */
+__attribute__((always_inline)) static inline bool file__start_io(
+    struct op *op, struct loop *loop, struct file *file, bool write,
+    void *buffer, size_t length) {
+  poison_check(buffer, length);
+  op->u.transfer.piece = (struct ovio_iovec){buffer, length};
+  op->io.transfer = (struct os_transfer){.file = &file->os,
+                                         .iov = &op->u.transfer.piece,
+                                         .offset = OVIO_HERE,
+                                         .count = 1,
+                                         .write = write};
+  return os_port_start(loop->port, &op->io);
+}
+
+/* After the start: is there something left to be done? */
+static inline bool file__is_over(const struct op *op, bool pending) {
   const struct os_transfer *io = &op->io.transfer;
-  const struct request request = {file,      io->iov,   1,
-                                  OVIO_HERE, io->write, false};
-  op_init_around_io(op, io->write ? OP_TRANSFER : OP_RECEIVE, file);
-  op->loop = task->loop;
-  op->turn = file__turn(&request);
-  bool more = true;
-  if (io->write) {
-    file__fill_transfer(&op->u.transfer, &request, task->loop);
-    op->u.transfer.asked = (uint32_t)io->iov->iov_len; /* TRY_MAX at most */
-    more = pending || transfer_advance(&op->u.transfer, op->io.result.value);
-  }
+  return !pending &&
+         (!io->write || op->io.result.value == (int64_t)io->iov->iov_len);
+}
+
+/* Its transfer is that which the io has begun; true: there is more to do. */
+static bool file__fill_begun(struct op *op, struct file *file, bool pending) {
+  const struct ovio_iovec whole = op->u.transfer.piece;
+  const struct request request = {
+      file, &whole, 1, OVIO_HERE, op->io.transfer.write, false};
+  struct transfer *transfer = &op->u.transfer;
+  file__fill_transfer(transfer, &request, op->loop);
+  transfer->single = true;
+  transfer->buffer = whole.iov_base;
+  transfer->length = whole.iov_len;
+  transfer->piece = whole;
+  transfer->asked = (uint32_t)whole.iov_len; /* TRY_MAX at most */
+  return pending || transfer_advance(transfer, op->io.result.value);
+}
+
+/* Makes an op of it, which nobody waits for yet, and leaves the file; false: it
+ * is over, and the result in the io. */
+__attribute__((always_inline)) static inline bool file__go_on_here(
+    struct op *op, enum op_code code, struct loop *loop, struct file *file,
+    bool pending) {
+  op_init_around_io(op, code, file);
+  op->loop = loop;
+  op->turn = op->io.transfer.write ? TURN_WRITE : TURN_READ;
+  bool more = code != OP_TRANSFER || file__fill_begun(op, file, pending);
   int error = more ? file__register(file, op) : 0;
   CHECK(error == 0); /* the turn is free, and no close has begun */
   file__drop(file);
-  if (more)
-    return op_go_on(op, task, pending);
-  return (struct os_result){transfer_result(&op->u.transfer),
-                            op->io.result.native};
+  if (!more)
+    op->io.result.value = transfer_result(&op->u.transfer);
+  return more;
 }
 
-/* Its turn is free. Under the lock, which it releases. */
+/* With the baton. */
 __attribute__((always_inline)) static inline struct os_result file__move_here(
-    struct task *task, struct file *file, bool write,
-    const struct ovio_iovec *whole) {
+    struct task *task, struct file *file, bool write, void *buffer,
+    size_t length) {
   struct op op;
-  op.io.transfer = (struct os_transfer){.file = &file->os,
-                                        .iov = whole,
-                                        .offset = OVIO_HERE,
-                                        .count = 1,
-                                        .write = write};
-  bool pending = os_port_start(task->loop->port, &op.io);
-  bool over =
-      !pending && (!write || op.io.result.value == (int64_t)whole->iov_len);
-  if (over) {
+  struct loop *loop = task->loop;
+  if (!task_may_begin(task) || !file__take_here(file, loop, write))
+    return (struct os_result){LONG_WAY, 0};
+  bool pending = file__start_io(&op, loop, file, write, buffer, length);
+  if (file__is_over(&op, pending))
     file__drop(file);
-  } else {
-    op.io.result = file__go_on_here(&op, task, file, pending);
-  }
+  else if (file__go_on_here(&op, write ? OP_TRANSFER : OP_RECEIVE, loop, file,
+                            pending))
+    op_go_on(&op, task, pending);
   if (!write && op.io.result.value == OVIO_ENOBUFS)
     op.io.result.value = LONG_WAY; /* which asks for less */
   return op.io.result;
-}
-
-/* With the baton. The long way has bound the file. */
-__attribute__((always_inline)) static inline struct os_result
-file__move_in_turn(struct task *task, struct file *file, bool write,
-                   const struct ovio_iovec *whole) {
-  const struct os_result long_way = {LONG_WAY, 0};
-  const unsigned way = write ? FILE_WRITE_HERE : FILE_READ_HERE;
-  if (task->loop->cancelling || !task_may_begin(task))
-    return long_way;
-  if (atomic_load(&file->loop_number) != task->loop->number ||
-      !file__take(file))
-    return long_way;
-  unsigned state = atomic_load(&file->state);
-  if ((state & (FILE_OPEN | FILE_CLOSING | way)) == (FILE_OPEN | way) &&
-      !file->turns[write ? TURN_WRITE : TURN_READ].holder) {
-    poison_check(whole->iov_base, whole->iov_len);
-    return file__move_here(task, file, write, whole);
-  }
-  file__drop(file);
-  return long_way;
 }
 
 __attribute__((always_inline)) static inline struct os_result file__try_here(
     struct file *file, bool write, void *buffer, size_t length) {
   struct runner *runner = runner_current();
   struct task *task = runner ? runner->task : NULL;
-  const unsigned ways = FILE_READ_HERE | FILE_WRITE_HERE;
-  if (!task || inject_is_on() || !buffer || length == 0 || length > TRY_MAX ||
-      length > transfer_max(task->loop->max_transfer) ||
-      !(atomic_load_explicit(&file->state, memory_order_relaxed) & ways))
+  if (!task || !file__suits_stream(task->loop, file, buffer, length))
     return (struct os_result){LONG_WAY, 0};
-  const struct ovio_iovec whole = {buffer, length};
   loop_enter(task->loop);
-  struct os_result result = file__move_in_turn(task, file, write, &whole);
+  struct os_result result = file__move_here(task, file, write, buffer, length);
   loop_leave(task->loop);
   if (result.value != LONG_WAY)
     task_give_way(task, loop_runner(task->loop));
   return result;
+}
+
+/* The same for a callback, with the baton: LONG_WAY, a result that is left to
+ * be delivered, or OP_UNDER_WAY. The op is the caller's. */
+#define UNDER_WAY (INT64_MIN + 1)
+
+static struct os_result file__start_in_turn(struct op *op, struct loop *loop,
+                                            struct file *file, bool write,
+                                            void *buffer, size_t length,
+                                            ovio_done *done) {
+  if (!file__take_here(file, loop, write))
+    return (struct os_result){LONG_WAY, 0};
+  bool pending = file__start_io(op, loop, file, write, buffer, length);
+  if (file__is_over(op, pending)) {
+    file__drop(file);
+    if (op->io.result.value == OVIO_ENOBUFS)
+      op->io.result.value = LONG_WAY; /* which asks for less */
+  } else if (file__go_on_here(op, OP_TRANSFER, loop, file, pending)) {
+    op_start_begun(op, done, pending);
+    return (struct os_result){UNDER_WAY, 0};
+  }
+  return op->io.result;
+}
+
+/* false: it has to go the long way. */
+__attribute__((noinline)) static bool file__start_here(
+    struct loop *loop, struct op *op, struct file *file, bool write,
+    void *buffer, size_t length, ovio_done *done) {
+  if (!op || !done || !loop_is_current(loop) ||
+      !file__suits_stream(loop, file, buffer, length) || !op_take(op))
+    return false;
+  loop_enter(loop);
+  struct os_result result =
+      file__start_in_turn(op, loop, file, write, buffer, length, done);
+  loop_leave(loop);
+  if (result.value == LONG_WAY)
+    op_give_back(op);
+  else if (result.value != UNDER_WAY)
+    op_start_finished(op, loop, done, result);
+  return result.value != LONG_WAY;
 }
 
 __attribute__((noinline)) static int64_t file__move_long(
@@ -1116,6 +1180,10 @@ __attribute__((always_inline)) static inline struct os_result file__start_short(
 __attribute__((always_inline)) static inline int file__start_move(
     struct ovio_loop *loop, struct ovio_op *op, struct file *file, bool write,
     void *buffer, size_t length, int64_t offset, ovio_done *done) {
+  if (file && offset == OVIO_HERE &&
+      file__start_here((struct loop *)loop, (struct op *)(void *)op, file,
+                       write, buffer, length, done))
+    return 0;
   struct os_result result =
       file__start_short((struct loop *)loop, (struct op *)(void *)op, file,
                         write, buffer, length, offset, done);

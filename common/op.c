@@ -787,6 +787,23 @@ int op_start(struct op *op) {
   return 0;
 }
 
+static void op__go_on_at_port(struct op *op, bool pending) {
+  op__seal(op);
+  op__link(op);
+  if (pending) {
+    op->phase = OP_PORT;
+    op->loop->in_port++;
+  } else {
+    op__pump(op);
+  }
+}
+
+void op_start_begun(struct op *op, ovio_done *done, bool pending) {
+  op->done = done;
+  loop_count(op->loop, 1);
+  op__go_on_at_port(op, pending);
+}
+
 void op_start_finished(struct op *op, struct loop *loop, ovio_done *done,
                        struct os_result result) {
   op->code = OP_POST; /* what it was about is over */
@@ -862,18 +879,11 @@ static int op__await(struct op *op, struct task *task) {
   return 0;
 }
 
-struct os_result op_go_on(struct op *op, struct task *task, bool pending) {
+void op_go_on(struct op *op, struct task *task, bool pending) {
   op->task = task;
   op->by_task = true;
-  op__seal(op);
-  if (pending) {
-    op->phase = OP_PORT;
-    op->loop->in_port++;
-  } else {
-    op__pump(op);
-  }
+  op__go_on_at_port(op, pending);
   op__await_end(op, task);
-  return op->io.result;
 }
 
 static int64_t op__perform_in_task(struct op *op, struct task *task) {

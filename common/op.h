@@ -203,10 +203,11 @@ int64_t op_perform_wait(op_call *run, void *argument);
 /* An OP_CLEANUP: for what must be undone also by a task that was cancelled.
  * `run` must end soon by itself. */
 int64_t op_perform_cleanup(op_call *run, void *argument);
-/* A task's transfer that has entered its file and has its turn: what is left of
- * it, at the port, where its io may be pending. With the baton; nobody has
- * cancelled the task or loop. */
-struct os_result op_go_on(struct op *op, struct task *task, bool pending);
+/* A transfer that has entered its file and has its turn, at the port, where its
+ * io may be pending: what is left of it. With the baton; nobody has cancelled
+ * the task or loop. A task waits for its end. */
+void op_go_on(struct op *op, struct task *task, bool pending);
+void op_start_begun(struct op *op, ovio_done *done, bool pending);
 /* Starts it on its loop, from any thread. */
 int op_start(struct op *op);
 
