@@ -151,5 +151,7 @@ int ovio_pipe_shutdown(struct ovio_file *public_file) {
     op.turn = TURN_WRITE; /* after what is being written */
   op.u.call.run = pipe__shutdown_now;
   op.u.call.argument = &file->os;
+  op.u.call.pause_ns = 0;
+  op.u.call.brief = false;
   return (int)op_perform(&op);
 }
