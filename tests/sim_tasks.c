@@ -285,12 +285,12 @@ static void tasks__body(void *argument) {
 static void tasks__spawn(void) {
   struct actor *actor = &tasks__all[sim_below(TASKS)];
   unsigned group = (unsigned)sim_below(GROUPS);
+  bool alone = sim_threads == 1 && !sim_is_plain();
   if (actor->alive || tasks__closing)
     return;
   sim_note("task %u begins in group %u", actor->number, group);
   /* With more threads, the last may be on its way out. */
-  if (tasks__members[group] + tasks__asking[group] == 0 && sim_threads == 1 &&
-      !sim_is_plain())
+  if (alone && tasks__members[group] + tasks__asking[group] == 0)
     tasks__asked[group] = false;
   unsigned life = ++actor->life;
   actor->alive = true;

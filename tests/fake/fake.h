@@ -99,6 +99,16 @@ void fake_node_leave(struct fake_handle *handle);
 void fake_node_write(const struct fake_handle *handle);
 void fake_node_sync(const struct fake_handle *handle);
 
+struct fake_node *fake_node_at(const char *path); /* or NULL */
+struct fake_node *fake_node_parent(const struct fake_node *node);
+const char *fake_node_name(const struct fake_node *node);
+/* `kind`: enum os_change_kind, of a name in a directory; that itself has gone.
+ */
+void fake_watch_tell(unsigned kind, const struct fake_node *parent,
+                     const char *name, bool directory, uint32_t cookie);
+void fake_watch_gone(const struct fake_node *node);
+uint32_t fake_watch_cookie(void);
+
 /* Another handle of one of a handle's ways. */
 void fake_pipe_share(struct fake_handle *handle, const struct fake_handle *from,
                      bool write);
@@ -158,6 +168,9 @@ struct fake_wait {
   unsigned still;
 };
 void fake_wait(struct fake_wait *wait, const char *where);
+/* The same, and time goes on to then if there is nothing before. */
+void fake_wait_until(struct fake_wait *wait, int64_t until_ns,
+                     const char *where);
 /* Lets time pass. */
 void fake_advance(int64_t to_ns);
 /* Called before time passes because nobody has anything to do; or NULL. */

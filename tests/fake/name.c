@@ -59,6 +59,14 @@ void fake_name_reset(void) {
     (void)name__make(&name__root, &digit, 1, false);
 }
 
+struct fake_node *fake_node_parent(const struct fake_node *node) {
+  return node->parent;
+}
+
+const char *fake_node_name(const struct fake_node *node) {
+  return node->name;
+}
+
 static void name__free(struct fake_node *node) {
   if (node != &name__root && !node->linked && node->handles == 0)
     node->used = false;
@@ -97,8 +105,12 @@ void fake_node_leave(struct fake_handle *handle) {
 }
 
 void fake_node_write(const struct fake_handle *handle) {
-  if (handle->node)
-    handle->node->synced = false;
+  struct fake_node *node = handle->node;
+  if (!node)
+    return;
+  node->synced = false;
+  if (node->linked)
+    fake_watch_tell(OS_CHANGE_MODIFIED, node->parent, node->name, false, 0);
 }
 
 void fake_node_sync(const struct fake_handle *handle) {
@@ -166,18 +178,26 @@ static int name__walk(const struct os_name *name, struct spot *spot) {
 static struct fake_node *spot__make(const struct spot *spot, bool directory) {
   if (!spot->parent || !spot->parent->linked)
     return NULL;
-  return name__make(spot->parent, spot->name, spot->length, directory);
+  struct fake_node *node =
+      name__make(spot->parent, spot->name, spot->length, directory);
+  fake_watch_tell(OS_CHANGE_CREATED, node->parent, node->name, directory, 0);
+  return node;
+}
+
+struct fake_node *fake_node_at(const char *path) {
+  const struct os_name name = {NULL, path};
+  struct spot spot;
+  return name__walk(&name, &spot) ? NULL : spot.node;
 }
 
 struct fake_look fake_look_at(const char *path) {
-  const struct os_name name = {NULL, path};
-  struct spot spot;
+  const struct fake_node *node = fake_node_at(path);
   struct fake_look look = {0};
-  if (name__walk(&name, &spot) || !spot.node)
+  if (!node)
     return look;
-  look.kind = spot.node->directory ? OVIO_TYPE_DIRECTORY : OVIO_TYPE_FILE;
-  look.disk = name__disk(spot.node);
-  look.safe = spot.node->synced && spot.node->named;
+  look.kind = node->directory ? OVIO_TYPE_DIRECTORY : OVIO_TYPE_FILE;
+  look.disk = name__disk(node);
+  look.safe = node->synced && node->named;
   return look;
 }
 
@@ -378,8 +398,12 @@ struct os_result os_name_remove(const struct os_name *name, bool directory) {
   int error = fault == BEFORE ? OVIO_EIO : name__walk(name, &spot);
   if (!error)
     error = name__check_remove(&spot, directory);
-  if (!error)
+  if (!error) {
+    fake_watch_tell(OS_CHANGE_DELETED, spot.node->parent, spot.node->name,
+                    directory, 0);
+    fake_watch_gone(spot.node);
     name__unlink(spot.node);
+  }
   return name__end(error, fault);
 }
 
@@ -413,11 +437,18 @@ static void name__rename(const struct spot *from, const struct spot *to) {
   /* It is to be the old bytes or the new ones, whatever fails. */
   CHECK(strncmp(node->name, ".ovio-", 6) != 0 || node->synced);
   if (to->node)
+    fake_watch_gone(to->node);
+  if (to->node)
     name__unlink(to->node);
+  uint32_t cookie = fake_watch_cookie();
+  fake_watch_tell(OS_CHANGE_FROM, node->parent, node->name, node->directory,
+                  cookie);
   memset(node->name, 0, sizeof node->name);
   memcpy(node->name, to->name, to->length);
   node->parent = to->parent;
   node->named = false;
+  fake_watch_tell(OS_CHANGE_TO, node->parent, node->name, node->directory,
+                  cookie);
 }
 
 struct os_result os_name_rename(const struct os_name *from,

@@ -38,6 +38,7 @@ extern const struct sim sim_names;
 extern const struct sim sim_posts;
 extern const struct sim sim_streams;
 extern const struct sim sim_tasks;
+extern const struct sim sim_watch;
 
 /* The loop of the driver; and one of up to three, each with threads of its own.
  */

@@ -22,7 +22,12 @@ struct thread {
   bool ended;
 };
 
-enum { THREADS_MAX = 128, IDLE_ROUNDS = 1000, STACK = 128 * 1024 };
+enum {
+  THREADS_MAX = 128,
+  IDLE_ROUNDS = 1000,
+  STACK = 128 * 1024,
+  SPINS_MAX = 300
+};
 
 static struct thread *thread__all[THREADS_MAX];
 static unsigned thread__count;
@@ -33,7 +38,8 @@ static struct os_stacks thread__stacks; /* while there are threads */
 static unsigned thread__stacks_used;
 static uint64_t thread__random;
 static int64_t thread__clock_ns;
-static bool thread__restless; /* waits end for no reason */
+static unsigned thread__spins; /* since the last choice */
+static bool thread__restless;  /* waits end for no reason */
 void (*fake_before_time)(int64_t to_ns);
 
 /* ---- the generator: splitmix64, by Vigna ---- */
@@ -61,6 +67,7 @@ uint64_t fake_draw(uint64_t *state) {
 }
 
 uint64_t fake_random(void) {
+  thread__spins = 0;
   return fake_draw(&thread__random);
 }
 
@@ -72,6 +79,7 @@ void fake_reset(uint64_t seed) {
   CHECK(fake_is_empty());
   thread__random = seed;
   thread__clock_ns = 1000000000;
+  thread__spins = 0;
   thread__restless = fake_chance(50);
   thread__real = (struct thread){0};
   fake_file_reset();
@@ -183,6 +191,14 @@ void fake_wait(struct fake_wait *wait, const char *where) {
     fake_pause(wait->rounds++ > 0);
   else
     wait->still = thread__wait_real(wait->still, where);
+}
+
+void fake_wait_until(struct fake_wait *wait, int64_t until_ns,
+                     const char *where) {
+  struct thread *self = thread__self();
+  self->due_ns = until_ns;
+  fake_wait(wait, where);
+  self->due_ns = 0;
 }
 
 void os_sleep_ns(uint64_t duration_ns) {
@@ -325,8 +341,13 @@ void os_thread_yield(void) {
   thread__sometimes(100);
 }
 
+/* Who spins asks for this again and again, and for nothing else: others go on
+ * meanwhile. */
 void *os_local_get(enum os_local slot) {
-  return thread__self()->locals[slot];
+  void *value = thread__self()->locals[slot];
+  if (++thread__spins > SPINS_MAX)
+    thread__sometimes(100);
+  return value;
 }
 
 void os_local_set(enum os_local slot, void *value) {

@@ -9,11 +9,11 @@
 enum { STEPS = 60 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
-  static const struct sim *const worlds[] = {&sim_files, &sim_streams,
-                                             &sim_tasks, &sim_posts,
-                                             &sim_names, &sim_children};
+  static const struct sim *const worlds[] = {
+      &sim_files, &sim_streams,  &sim_tasks, &sim_posts,
+      &sim_names, &sim_children, &sim_watch};
   struct input input = {data, length};
-  unsigned world = input_byte(&input) % 6;
+  unsigned world = input_byte(&input) % 7;
   sim_play(worlds[world], STEPS, input.at, input.left);
   return 0;
 }
