@@ -1014,7 +1014,7 @@ __attribute__((always_inline)) static inline struct os_result file__try_here(
 }
 
 /* The same for a callback, with the baton: LONG_WAY, a result that is left to
- * be delivered, or OP_UNDER_WAY. The op is the caller's. */
+ * be delivered, or UNDER_WAY. The op is the caller's. */
 #define UNDER_WAY (INT64_MIN + 1)
 
 static struct os_result file__start_in_turn(struct op *op, struct loop *loop,
