@@ -4,8 +4,10 @@
  *
  * BY NAME. All that a copy of a small file takes is one job of a worker; a
  * larger one's further pieces are further jobs. The copy gets its name when it
- * is complete. Until then whatever fails, a cancel too, ends with one more job,
- * which nothing cancels: it closes the files and removes the temporary. */
+ * is complete. Until then it has none, where the system knows such files: to
+ * rename would cost more than all the rest. Elsewhere, and to replace what is
+ * there, it has a temporary one. Whatever fails, a cancel too, ends with one
+ * more job, which nothing cancels: it closes the files and removes that. */
 #include "common/file.h"
 #include "common/loop.h"
 #include "common/memory.h"
@@ -99,8 +101,10 @@ struct named_copy {
   struct os_name from;
   struct os_name to;
   struct os_name temporary;
+  const char *folder; /* of both of these */
   bool exclusive;
-  bool made; /* the temporary is there */
+  bool with_name; /* files without one are of no use here */
+  bool made;      /* the temporary is there */
   struct os_file source;
   struct os_file target;
   struct ovio_stat stat; /* of the source */
@@ -109,18 +113,29 @@ struct named_copy {
   size_t room;
 };
 
-static struct os_result named__open(struct named_copy *it) {
+static struct os_result named__open_source(struct named_copy *it) {
   struct os_result result = os_file_open(
       &it->source, it->from.dir, it->from.path, OVIO_READ | OVIO_BLOCKING, 0);
   if (result.value == 0)
     result = os_file_stat(&it->source, &it->stat);
   if (result.value == 0 && it->source.kind != OS_KIND_DISK)
     result.value = OVIO_ESPIPE;
+  return result;
+}
+
+/* Whatever is the matter with a file without a name, one with a name is tried,
+ * and tells. */
+static struct os_result named__open_target(struct named_copy *it) {
+  struct os_result result = {OVIO_ENOTSUP, 0};
+  unsigned mode = it->stat.mode & 0777;
+  if (!it->with_name)
+    result = os_file_open_nameless(&it->target, it->to.dir, it->folder, mode);
   if (result.value == 0)
-    result =
-        os_file_open(&it->target, it->temporary.dir, it->temporary.path,
-                     OVIO_WRITE | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_BLOCKING,
-                     it->stat.mode & 0777);
+    return result;
+  it->with_name = true;
+  result = os_file_open(
+      &it->target, it->temporary.dir, it->temporary.path,
+      OVIO_WRITE | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_BLOCKING, mode);
   it->made = result.value == 0;
   return result;
 }
@@ -205,26 +220,54 @@ static struct os_result named__close(struct os_file *file) {
   return result;
 }
 
+/* A file without a name gets the right one, or, to replace what has that, a
+ * temporary one. 1: it cannot get any, and all begins anew. */
+static struct os_result named__give_name(struct named_copy *it) {
+  struct os_result result =
+      os_file_give_name(&it->target, it->to.dir, it->to.path);
+  if (result.value == OVIO_EEXIST && !it->exclusive) {
+    result =
+        os_file_give_name(&it->target, it->temporary.dir, it->temporary.path);
+    it->made = result.value == 0;
+  }
+  if (result.value == 0 || result.value == OVIO_EEXIST)
+    return result;
+  (void)named__close(&it->target);
+  it->with_name = true;
+  it->copied = 0;
+  return (struct os_result){1, 0};
+}
+
+/* The source is closed first: not every system replaces what is open. */
+static struct os_result named__rename(struct named_copy *it) {
+  (void)named__close(&it->source);
+  struct os_result result = named__close(&it->target);
+  if (result.value == 0 && it->made)
+    result = os_name_rename(&it->temporary, &it->to, it->exclusive);
+  else if (result.value < 0 && !it->made)
+    (void)os_name_remove(&it->to, false); /* its bytes may not be there */
+  it->made = it->made && result.value < 0;
+  return result;
+}
+
 static struct os_result named__finish(struct named_copy *it) {
   struct os_result result = named__check_source(it);
-  (void)named__close(&it->source); /* not all replace what is open */
   if (result.value == 0)
     result =
         os_file_set_times(&it->target, it->stat.access_ns, it->stat.modify_ns);
-  if (result.value == 0)
-    result = named__close(&it->target);
-  if (result.value == 0)
-    result = os_name_rename(&it->temporary, &it->to, it->exclusive);
-  it->made = result.value < 0;
-  return result;
+  if (result.value == 0 && !it->with_name)
+    result = named__give_name(it);
+  return result.value == 0 ? named__rename(it) : result;
 }
 
 static struct os_result named__run(void *argument, struct os_waiter *waiter) {
   struct named_copy *it = argument;
   struct os_result result = {0, 0};
   (void)waiter;
-  if (!it->made)
-    result = named__open(it);
+  if (!it->source.kind)
+    result = named__open_source(it);
+  if (result.value == 0 && !it->target.kind)
+    result = named__open_target(it);
   if (result.value == 0)
     result = named__fill(it);
   return result.value == 0 ? named__finish(it) : result;
@@ -249,20 +292,19 @@ static int64_t named__perform(struct named_copy *it, struct ovio_file *dir) {
   if (more == 0)
     return it->copied;
   uint32_t native = ovio_native_error();
-  if (it->source.kind || it->made)
+  if (it->source.kind || it->target.kind || it->made)
     op_perform_cleanup(named__abandon, it);
   return runner_answer(more, native);
 }
 
 static int named__prepare(struct named_copy *it, char **beside,
                           unsigned flags) {
-  const char *folder;
   if (flags & ~(unsigned)OVIO_EXCLUSIVE)
     return OVIO_EINVAL;
   if (path_means_directory(it->to.path))
     return OVIO_EISDIR;
   it->exclusive = (flags & OVIO_EXCLUSIVE) != 0;
-  int error = path_beside(it->to.path, beside, &folder);
+  int error = path_beside(it->to.path, beside, &it->folder);
   it->temporary = (struct os_name){it->to.dir, *beside};
   return error;
 }

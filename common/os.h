@@ -206,6 +206,17 @@ struct os_result os_file_open_beneath(struct os_file *file,
                                       const char *path, unsigned flags,
                                       unsigned mode);
 
+/* Opens a new file for writing that has no name, and leaves nothing behind, in
+ * the directory `path`. OVIO_ENOTSUP, or another error, where there is no such
+ * thing. */
+struct os_result os_file_open_nameless(struct os_file *file,
+                                       const struct os_file *dir,
+                                       const char *path, unsigned mode);
+
+/* Gives it a name that nothing has: else OVIO_EEXIST. */
+struct os_result os_file_give_name(const struct os_file *file,
+                                   const struct os_file *dir, const char *path);
+
 /* Learns what `handle` is. Never waits, never changes its mode, never moves
  * its position. */
 struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,

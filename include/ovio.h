@@ -684,11 +684,11 @@ OVIO_API int ovio_replace_file(struct ovio_file *dir, const char *path,
                                const void *data, size_t length, unsigned mode);
 
 /* ovio_copy_file: makes `to` a copy of the disk file `from` in one step:
- * whoever opens `to` finds what was there before, or all of the copy. Made
- * under a temporary name beside it, .ovio-*, which is gone after any failure,
- * and renamed; not synced. A symbolic link at `from` is followed; one at `to`
- * is replaced, as any file there, or with OVIO_EXCLUSIVE in `flags` nothing is
- * (OVIO_EEXIST).
+ * whoever opens `to` finds what was there before, or all of the copy. Until it
+ * is complete it has no name (Linux, a new `to`), or a temporary one beside it,
+ * .ovio-*, which is gone after any failure; it is not synced. A symbolic link
+ * at `from` is followed; one at `to` is replaced, as any file there, or with
+ * OVIO_EXCLUSIVE in `flags` nothing is (OVIO_EEXIST).
  * The copy has the source's times and permission bits, these less the umask;
  * not its owner, access lists, links and streams, and holes are filled.
  * The directories must stay open. Result: the bytes copied.

@@ -267,6 +267,59 @@ struct os_result os_file_open_beneath(struct os_file *file,
   return file__open_failure(at, path, flags, errno);
 }
 
+static int file__open_nameless(int at, const char *path, unsigned mode) {
+#if defined(O_TMPFILE)
+  return native.openat(at, path, O_WRONLY | O_TMPFILE | O_CLOEXEC,
+                       (mode_t)mode);
+#else
+  (void)at;
+  (void)path;
+  (void)mode;
+  errno = EOPNOTSUPP;
+  return -1;
+#endif
+}
+
+struct os_result os_file_open_nameless(struct os_file *file,
+                                       const struct os_file *dir,
+                                       const char *path, unsigned mode) {
+  int at = dir ? file__fd(dir) : AT_FDCWD;
+  int fd;
+  do
+    fd = file__open_nameless(at, path, mode);
+  while (fd < 0 && errno == EINTR);
+  if (fd < 0)
+    return native_failure(errno);
+  return file__keep(file, fd, OVIO_WRITE | OVIO_BLOCKING);
+}
+
+/* Before Linux 6.10 the first way was for the privileged alone: ENOENT, says
+ * linkat(2). */
+static int file__give_name(int fd, int at, const char *path) {
+#if defined(O_TMPFILE)
+  char link[64];
+  int failed = native.linkat(fd, "", at, path, AT_EMPTY_PATH);
+  if (!failed || errno != ENOENT)
+    return failed;
+  (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  return native.linkat(AT_FDCWD, link, at, path, AT_SYMLINK_FOLLOW);
+#else
+  (void)fd;
+  (void)at;
+  (void)path;
+  errno = EOPNOTSUPP;
+  return -1;
+#endif
+}
+
+struct os_result os_file_give_name(const struct os_file *file,
+                                   const struct os_file *dir,
+                                   const char *path) {
+  int at = dir ? file__fd(dir) : AT_FDCWD;
+  int failed = file__give_name(file__fd(file), at, path);
+  return failed ? native_failure(errno) : (struct os_result){0, 0};
+}
+
 struct os_result os_file_adopt(struct os_file *file, ovio_handle handle,
                                unsigned flags) {
   struct stat stat;

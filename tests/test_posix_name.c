@@ -15,7 +15,8 @@ enum shim {
   SHIM_UNLINKAT,
   SHIM_MKDIRAT,
   SHIM_COPY,
-  SHIM_TOUCH, /* the file that is copied has another time then */
+  SHIM_NAMELESS, /* openat of a file without a name */
+  SHIM_TOUCH,    /* the file that is copied has another time then */
   SHIM_STATX,
   SHIM_GETDENTS,
   SHIM_UNTYPED, /* getdents64 tells no types */
@@ -147,6 +148,10 @@ static int shim_fchmod(int fd, mode_t mode) {
 static int shim_openat(int dir, const char *path, int flags, mode_t mode) {
   if (flags & O_EXCL)
     plan.mode = mode;
+#if defined(O_TMPFILE)
+  if ((flags & O_TMPFILE) == O_TMPFILE && fails(SHIM_NAMELESS))
+    return -1;
+#endif
   return real.openat(dir, path, flags, mode);
 }
 
@@ -487,6 +492,45 @@ static void test_copy_file_by_hand(struct test *test) {
   TRY_EQ(ovio_close(&dir), 0);
 }
 
+/* Where there are no files without a name, or no way to name them, the copy has
+ * a temporary one; a name is also taken by the second way (1). */
+static void test_copy_file_without_a_name(struct test *test) {
+  static const struct {
+    enum shim which;
+    int error;
+    int fail;
+  } ways[] = {
+      {SHIM_NONE, 0, 0},
+      {SHIM_NAMELESS, EOPNOTSUPP, 100},
+      {SHIM_NAMELESS, EISDIR, 100},
+      {SHIM_LINKAT, ENOENT, 1},
+      {SHIM_LINKAT, ENOENT, 100},
+      {SHIM_LINKAT, EPERM, 100},
+  };
+  struct ovio_file dir;
+  struct ovio_file from;
+  struct ovio_file to;
+  TRY_EQ(copy_open(test, &dir, &from, &to), 0);
+  TRY_EQ(ovio_close(&from), 0);
+  for (size_t at = 0; at < sizeof ways / sizeof *ways; at++) {
+    for (int there = 0; there < 2; there++) {
+      TRY_EQ(ovio_close(&to), 0);
+      plan_begin(ways[at].which, ways[at].error, 0, ways[at].fail);
+      int64_t copied = ovio_copy_file(&dir, "from", &dir, "copy", 0);
+      int64_t more = ovio_copy_file(&dir, "from", &dir, "copy", OVIO_EXCLUSIVE);
+      plan_end();
+      TRY_EQ(copied, LENGTH);
+      TRY_EQ(more, OVIO_EEXIST);
+      TRY_EQ(count(&dir), 3);
+      TRY_EQ(ovio_openat(&to, &dir, "copy", OVIO_READ, 0), 0);
+      TRY(copy_holds(&to, LENGTH));
+    }
+    TRY_EQ(ovio_unlink(&dir, "copy"), 0);
+  }
+  TRY_EQ(ovio_close(&to), 0);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
 static void test_copy_file_that_changes(struct test *test) {
   struct ovio_file dir;
   struct ovio_file from;
@@ -761,6 +805,7 @@ int main(void) {
     TEST(test_copy_by_hand),
     TEST(test_copy_short_and_failing),
     TEST(test_copy_file_by_hand),
+    TEST(test_copy_file_without_a_name),
     TEST(test_copy_file_that_changes),
 #if NATIVE_HAS_STATX
     TEST(test_stat_without_statx),

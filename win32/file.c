@@ -337,6 +337,25 @@ struct os_result os_file_open_beneath(struct os_file *file,
   return (struct os_result){OVIO_ENOTSUP, 0};
 }
 
+struct os_result os_file_open_nameless(struct os_file *file,
+                                       const struct os_file *dir,
+                                       const char *path, unsigned mode) {
+  (void)file;
+  (void)dir;
+  (void)path;
+  (void)mode;
+  return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
+struct os_result os_file_give_name(const struct os_file *file,
+                                   const struct os_file *dir,
+                                   const char *path) {
+  (void)file;
+  (void)dir;
+  (void)path;
+  return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
 static bool file__is_standard(HANDLE handle) {
   return handle == GetStdHandle(STD_INPUT_HANDLE) ||
          handle == GetStdHandle(STD_OUTPUT_HANDLE) ||

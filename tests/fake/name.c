@@ -304,6 +304,25 @@ struct os_result os_file_open_beneath(struct os_file *file,
                : os_file_open(file, dir, path, flags, mode);
 }
 
+struct os_result os_file_open_nameless(struct os_file *file,
+                                       const struct os_file *dir,
+                                       const char *path, unsigned mode) {
+  (void)file;
+  (void)dir;
+  (void)path;
+  (void)mode;
+  return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
+struct os_result os_file_give_name(const struct os_file *file,
+                                   const struct os_file *dir,
+                                   const char *path) {
+  (void)file;
+  (void)dir;
+  (void)path;
+  return (struct os_result){OVIO_ENOTSUP, 0};
+}
+
 /* ---- directory.c ---- */
 
 struct record {
