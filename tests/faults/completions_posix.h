@@ -51,22 +51,60 @@ static void completions_of(struct io_uring *ring) {
 #endif
 
 #if NATIVE_HAS_EPOLL
+/* One that has come before comes once more, when there may be nothing to it, or
+ * its file may have gone. */
+static int completion_again(int epoll, int count, struct epoll_event *events,
+                            int room) {
+  static struct epoll_event last;
+  static int last_epoll = -1;
+  if (epoll == last_epoll && count >= 0 && count < room &&
+      fault_strikes(FAULT_epoll_again)) {
+    events[count] = last;
+    events[count++].events = fault_native();
+  }
+  if (count > 0) {
+    last = events[0];
+    last_epoll = epoll;
+  }
+  return count;
+}
+
 /* Ready for an error that is none. */
-static void completions_of_epoll(int count, struct epoll_event *events) {
+static int completions_of_epoll(int epoll, int count,
+                                struct epoll_event *events, int room) {
   for (int at = 0; at < count; at++) {
     if (fault_strikes(FAULT_epoll_event))
       events[at].events |= fault_native();
   }
+  return completion_again(epoll, count, events, room);
 }
-#define COMPLETIONS_epoll_wait(result, epoll, events, ...)                     \
-  completions_of_epoll(result, events)
+#define COMPLETIONS_epoll_wait(result, epoll, events, room, timeout)           \
+  ((result) = completions_of_epoll(epoll, result, events, room))
 #endif
+
+/* Another one is ready instead, for which there is nothing. */
+static void completion_instead(struct pollfd *set, nfds_t count, nfds_t at) {
+  nfds_t other = 0;
+  while (other < count && (set[other].fd < 0 || set[other].revents ||
+                           !(set[other].events & (POLLIN | POLLOUT))))
+    other++;
+  if (other == count || !fault_strikes(FAULT_poll_instead))
+    return;
+  set[at].revents = 0;
+  set[other].revents = (short)(set[other].events & (short)fault_native());
+}
 
 /* What poll says of a file is replaced: an error or a hang-up comes alone. */
 static void completions_of_poll(int ready, struct pollfd *set, nfds_t count) {
   for (nfds_t at = 0; ready > 0 && at < count; at++) {
     if (set[at].revents && fault_strikes(FAULT_poll_event))
       set[at].revents = (short)fault_native();
+  }
+  for (nfds_t at = 0; ready == 1 && at < count; at++) {
+    if (set[at].revents) {
+      completion_instead(set, count, at);
+      break;
+    }
   }
 }
 #define COMPLETIONS_poll(result, set, count, ...)                              \

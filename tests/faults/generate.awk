@@ -8,8 +8,9 @@
 # A row of the table that has no line in the text, or the other way round, is
 # an error. Rows stay below the #if that they stand under.
 #
-# A line "+NAME" is no call's but of what comes back by itself; the call that
-# brings it says `completions`, and completions_SIDE.h what is done to it.
+# A line "+NAME[,passing]" is no call's but of what comes back by itself; the
+# call that brings it says `completions`, and completions_SIDE.h what is done to
+# it.
 
 function die(text) {
   print "generate.awk: " FILENAME ": " text >"/dev/stderr"
@@ -104,12 +105,13 @@ function wrapper(row, parts, count, at, result, name, list, call, kind, after) {
 }
 
 # What no call of the table is.
-function completion(name, list) {
+function completion(name, list,    passing) {
+  passing = sub(/,passing/, "", name) ? "true" : "false"
   names = names "  FAULT_" name ",\n"
   spoils = spoils sprintf("static const struct fault_error errors_%s[] = " \
                           "{%s {0, 0}};\n", name, list)
-  rows = rows sprintf("  {\"%s\", errors_%s, COUNT(errors_%s) - 1, false},\n",
-                      name, name, name)
+  rows = rows sprintf("  {\"%s\", errors_%s, COUNT(errors_%s) - 1, %s},\n",
+                      name, name, name, passing)
 }
 
 { sub(/\r$/, "") }
