@@ -462,9 +462,11 @@ static void streams__step_open(struct stream *pair) {
     streams__open_pipe(pair);
     return;
   }
-  making->under_way = ovio_spawn(sim_any_loop(), streams__make, making) == 0;
-  sim_note("streams %d, %d: connect: %d", streams__number(pair),
-           streams__number(pair + 1), making->under_way);
+  making->under_way = true; /* the task may be over before it is told */
+  if (ovio_spawn(sim_any_loop(), streams__make, making))
+    making->under_way = false;
+  sim_note("streams %d, %d: connect", streams__number(pair),
+           streams__number(pair + 1));
 }
 
 static void streams__step(void) {
