@@ -283,12 +283,12 @@ static struct os_result named__abandon(void *argument,
                   : (struct os_result){0, 0};
 }
 
+/* The first piece is all of most files, and brief. */
 static int64_t named__perform(struct named_copy *it, struct ovio_file *dir) {
   struct file *file = dir ? file_of(dir) : NULL;
-  int64_t more;
-  do
+  int64_t more = op_perform_brief(file, named__run, it);
+  while (more > 0)
     more = op_perform_call(file, named__run, it);
-  while (more > 0);
   if (more == 0)
     return it->copied;
   uint32_t native = ovio_native_error();
