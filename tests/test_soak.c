@@ -12,6 +12,7 @@ enum { TASKS = 1000, WATCHES = 6, BLOCK = 512, RECORDS = 8 };
 struct soak {
   struct test *test;
   struct ovio_file file; /* a place of their own in it for all */
+  char path[1024];       /* of it; test_path()'s is overwritten by others */
   atomic_bool over;
   atomic_ulong operations;
 };
@@ -46,8 +47,8 @@ static void use_file(struct hand *self, unsigned round) {
 
 static void open_and_close(struct hand *self, unsigned round) {
   struct ovio_file file;
-  char path[1100]; /* test_path()'s are overwritten by the others */
-  snprintf(path, sizeof path, "%s-%u", test_path("soak"), self->number % 16);
+  char path[1100];
+  snprintf(path, sizeof path, "%s-%u", self->soak->path, self->number % 16);
   int error =
       ovio_open(&file, path, OVIO_READ | OVIO_WRITE | OVIO_CREATE, 0600);
   EXPECT(self, error, 0);
@@ -151,8 +152,9 @@ static void test_mixed_load(struct test *test) {
   struct size settled = {0};
   soak.test = test;
   soak.operations = 0;
-  TRY_EQ(ovio_open(&soak.file, test_path("soak"),
-                   OVIO_READ | OVIO_WRITE | OVIO_CREATE, 0600),
+  snprintf(soak.path, sizeof soak.path, "%s", test_path("soak"));
+  TRY_EQ(ovio_open(&soak.file, soak.path, OVIO_READ | OVIO_WRITE | OVIO_CREATE,
+                   0600),
          0);
   for (int round = 0; round < WATCHES; round++) {
     watch(test, &soak, (uint64_t)(soak_seconds() * 1e9));
