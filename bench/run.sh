@@ -44,6 +44,7 @@ say() {
 say "what is missing"
 sh toolchain/deps.sh bench
 
+mkdir -p build
 say "building for Linux"
 cmake -S . -B build/bench -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DOVIO_BUILD_BENCH=ON -DOVIO_BUILD_TESTS=OFF >build/log-bench

@@ -270,10 +270,11 @@ static void op__unseal(const struct op *op) {
 /* ---- delivering, on the loop's thread ---- */
 
 /* Makes it idle; false: a cancel message is under way. A task's own op cannot
- * be found any more since it has left its file. */
+ * be found any more since it has left its file; one without a file may be known
+ * to others (run__wake()). */
 static bool op__settle(struct op *op) {
   unsigned state = atomic_load(&op->state);
-  if (op->by_task)
+  if (op->by_task && op->file)
     return !(state & OP_CANCEL_ASKED);
   do {
     if (state & OP_CANCEL_ASKED)
