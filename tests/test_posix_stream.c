@@ -86,8 +86,10 @@ static void test_full_at_every_byte(struct test *test) {
 }
 
 /* A kernel that is short of buffers gives a page. */
+static atomic_bool is_short;
+
 static ssize_t shim_read(int fd, void *bytes, size_t length) {
-  if (length <= 4096)
+  if (!is_short || length <= 4096)
     return real.read(fd, bytes, length);
   errno = ENOBUFS;
   return -1;
@@ -119,7 +121,7 @@ static void test_read_asks_for_less(struct test *test) {
   struct ovio_group group;
   TRY_EQ(ovio_pipe(pipe, 0), 0);
   ovio_group_init(&group);
-  native.read = shim_read;
+  is_short = true;
   for (int time = 0; time < 12; time++) {
     if (time % 3 || !test->loop)
       TRY_EQ(ovio_write(&pipe[1], text, TEXT, OVIO_HERE), TEXT);
@@ -131,7 +133,7 @@ static void test_read_asks_for_less(struct test *test) {
         TEXT);
     TRY(memcmp(bytes, text, TEXT) == 0);
   }
-  native.read = real.read;
+  is_short = false;
   if (test->loop)
     ovio_group_wait(&group);
   TRY_EQ(ovio_close(&pipe[0]), 0);
@@ -146,5 +148,6 @@ int main(void) {
   real = native;
   native.pwrite = shim_pwrite;
   native.pwritev = shim_pwritev;
+  native.read = shim_read;
   return test_main(cases, sizeof cases / sizeof *cases);
 }
