@@ -21,7 +21,7 @@ enum {
   CI_STEPS = 200000,
   PATIENCE_S = 20,
   SHORT_PATIENCE_S = 2,
-  ENDS_MAX = 1000,
+  ENDS_MAX = 20000,
   LOOPS_MAX = 3
 };
 
