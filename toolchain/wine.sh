@@ -32,6 +32,10 @@ else
   server=$(command -v wineserver)
 fi
 
+# Wine 8 must have the page at 0x7ffe0000, and a randomised address space has
+# something there once in some thousand processes (docs/wine.md).
+noaslr=$root/toolchain/noaslr.sh
+
 running() {
   "$server" -k0 >/dev/null 2>&1
 }
@@ -42,14 +46,14 @@ running() {
 # The server ends by itself two minutes after its last client.
 start_server() {
   "$server" -p120 >/dev/null 2>&1 </dev/null 9>&-
-  "$wine" wineboot >/dev/null 2>&1 </dev/null 9>&-
+  sh "$noaslr" "$wine" wineboot >/dev/null 2>&1 </dev/null 9>&-
 }
 
 make_prefix() {
   mkdir -p "$WINEPREFIX"
   start_server
   # A new prefix calls itself Windows 7.
-  "$wine" winecfg -v win10 >/dev/null 2>&1 </dev/null 9>&-
+  sh "$noaslr" "$wine" winecfg -v win10 >/dev/null 2>&1 </dev/null 9>&-
   : >"$WINEPREFIX/.ovio-ready"
 }
 
@@ -82,5 +86,5 @@ case ${1-} in
   --stop) stop ;;
   --remove) stop; rm -rf "$WINEPREFIX" "$WINEPREFIX.lock" ;;
   '') echo "usage: wine.sh PROGRAM.exe [ARGUMENT...]" >&2; exit 2 ;;
-  *) start; exec "$wine" "$@" ;;
+  *) start; exec sh "$noaslr" "$wine" "$@" ;;
 esac
