@@ -101,6 +101,7 @@ struct named_copy {
   struct os_name from;
   struct os_name to;
   struct os_name temporary;
+  char *beside;       /* its path, whose digits are drawn when it is needed */
   const char *folder; /* of both of these */
   bool exclusive;
   bool with_name; /* files without one are of no use here */
@@ -123,6 +124,10 @@ static struct os_result named__open_source(struct named_copy *it) {
   return result;
 }
 
+static struct os_result named__draw(struct named_copy *it) {
+  return (struct os_result){path_draw(it->beside), 0};
+}
+
 /* Whatever is the matter with a file without a name, one with a name is tried,
  * and tells. */
 static struct os_result named__open_target(struct named_copy *it) {
@@ -133,9 +138,11 @@ static struct os_result named__open_target(struct named_copy *it) {
   if (result.value == 0)
     return result;
   it->with_name = true;
-  result = os_file_open(
-      &it->target, it->temporary.dir, it->temporary.path,
-      OVIO_WRITE | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_BLOCKING, mode);
+  result = named__draw(it);
+  if (result.value == 0)
+    result = os_file_open(
+        &it->target, it->temporary.dir, it->temporary.path,
+        OVIO_WRITE | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_BLOCKING, mode);
   it->made = result.value == 0;
   return result;
 }
@@ -220,16 +227,22 @@ static struct os_result named__close(struct os_file *file) {
   return result;
 }
 
+static struct os_result named__give_temporary(struct named_copy *it) {
+  struct os_result result = named__draw(it);
+  if (result.value == 0)
+    result =
+        os_file_give_name(&it->target, it->temporary.dir, it->temporary.path);
+  it->made = result.value == 0;
+  return result;
+}
+
 /* A file without a name gets the right one, or, to replace what has that, a
  * temporary one. 1: it cannot get any, and all begins anew. */
 static struct os_result named__give_name(struct named_copy *it) {
   struct os_result result =
       os_file_give_name(&it->target, it->to.dir, it->to.path);
-  if (result.value == OVIO_EEXIST && !it->exclusive) {
-    result =
-        os_file_give_name(&it->target, it->temporary.dir, it->temporary.path);
-    it->made = result.value == 0;
-  }
+  if (result.value == OVIO_EEXIST && !it->exclusive)
+    result = named__give_temporary(it);
   if (result.value == 0 || result.value == OVIO_EEXIST)
     return result;
   (void)named__close(&it->target);
@@ -297,15 +310,14 @@ static int64_t named__perform(struct named_copy *it, struct ovio_file *dir) {
   return runner_answer(more, native);
 }
 
-static int named__prepare(struct named_copy *it, char **beside,
-                          unsigned flags) {
+static int named__prepare(struct named_copy *it, unsigned flags) {
   if (flags & ~(unsigned)OVIO_EXCLUSIVE)
     return OVIO_EINVAL;
   if (path_means_directory(it->to.path))
     return OVIO_EISDIR;
   it->exclusive = (flags & OVIO_EXCLUSIVE) != 0;
-  int error = path_beside(it->to.path, beside, &it->folder);
-  it->temporary = (struct os_name){it->to.dir, *beside};
+  int error = path_beside(it->to.path, &it->beside, &it->folder);
+  it->temporary = (struct os_name){it->to.dir, it->beside};
   return error;
 }
 
@@ -313,14 +325,13 @@ int64_t ovio_copy_file(struct ovio_file *from_dir, const char *from,
                        struct ovio_file *to_dir, const char *to,
                        unsigned flags) {
   struct named_copy it = {.copied = 0};
-  char *beside = NULL;
   int64_t result = path_name(&it.from, from_dir, from);
   if (!result)
     result = path_name(&it.to, to_dir, to);
   if (!result)
-    result = named__prepare(&it, &beside, flags);
+    result = named__prepare(&it, flags);
   result = result ? runner_answer(result, 0) : named__perform(&it, from_dir);
   memory_free(it.buffer);
-  memory_free(beside);
+  memory_free(it.beside);
   return result;
 }

@@ -225,8 +225,8 @@ static void loop__free(struct loop *loop) {
   memory_free(loop);
 }
 
-/* By another thread than the loop's: of no moment, but exact when it is 0 and
- * nobody runs the loop. */
+/* Another thread than the loop's may read the two counts at different moments:
+ * only while nobody runs the loop is what it gets exact. */
 static bool loop__is_pending(struct loop *loop) {
   long pending = atomic_load(&loop->pending);
   return pending + atomic_load(&loop->counted) != 0;

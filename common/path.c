@@ -273,16 +273,24 @@ static int temp__check(const char *prefix, const char *name, size_t length) {
 }
 
 /* Some systems do not tell capitals from small letters. */
-int path_unique(const char *prefix, char *name) {
+int path_draw(char *name) {
   static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
   unsigned char random[PATH_UNIQUE_DIGITS];
   int error = os_random(random, sizeof random);
+  if (error)
+    return error;
+  char *drawn = name + strlen(name) - PATH_UNIQUE_DIGITS;
+  for (size_t at = 0; at < PATH_UNIQUE_DIGITS; at++)
+    drawn[at] = digits[random[at] % 32];
+  return 0;
+}
+
+/* `prefix` and digits that are still to be drawn. */
+static void path__join(const char *prefix, char *name) {
   size_t length = strlen(prefix);
   memcpy(name, prefix, length);
-  for (size_t at = 0; at < PATH_UNIQUE_DIGITS; at++)
-    name[length + at] = digits[random[at] % 32];
+  memset(name + length, '0', PATH_UNIQUE_DIGITS);
   name[length + PATH_UNIQUE_DIGITS] = '\0';
-  return error;
 }
 
 static const char beside__prefix[] = ".ovio-";
@@ -298,17 +306,16 @@ static size_t path__folder_length(const char *path) {
 int path_beside(const char *path, char **beside, const char **folder) {
   size_t length = path__folder_length(path);
   size_t room = length + sizeof beside__prefix + PATH_UNIQUE_DIGITS;
-  char *memory = memory_allocate(2 * room + length + 2);
+  char *memory = memory_allocate(room + length + 2);
   *beside = memory;
   if (!memory)
     return OVIO_ENOMEM;
-  char *prefix = memory + room;
-  char *name = memory + 2 * room; /* memory_allocate() has made it blank */
-  memcpy(prefix, path, length);
-  memcpy(prefix + length, beside__prefix, sizeof beside__prefix);
+  char *name = memory + room; /* memory_allocate() has made it blank */
+  memcpy(memory, path, length);
+  path__join(beside__prefix, memory + length);
   memcpy(name, length ? path : ".", length ? length : 1);
   *folder = name;
-  return path_unique(prefix, memory);
+  return 0;
 }
 
 int ovio_temp_file(struct ovio_file *file, struct ovio_file *dir,
@@ -322,9 +329,10 @@ int ovio_temp_file(struct ovio_file *file, struct ovio_file *dir,
   if (error)
     return (int)runner_answer(error, 0);
   flags |= OVIO_READ | OVIO_WRITE | OVIO_CREATE | OVIO_EXCLUSIVE;
+  path__join(prefix, name);
   int tries = TEMP_TRIES;
   do {
-    error = path_unique(prefix, name);
+    error = path_draw(name);
     if (error)
       return (int)runner_answer(error, 0);
     error = ovio_openat(file, dir, name, flags, 0600);
@@ -337,9 +345,10 @@ int ovio_temp_dir(struct ovio_file *dir, const char *prefix, char *name,
   int error = temp__check(prefix, name, length);
   if (error)
     return (int)runner_answer(error, 0);
+  path__join(prefix, name);
   int tries = TEMP_TRIES;
   do {
-    error = path_unique(prefix, name);
+    error = path_draw(name);
     if (error)
       return (int)runner_answer(error, 0);
     error = ovio_mkdir(dir, name, 0700);

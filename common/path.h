@@ -10,11 +10,12 @@
 /* Bytes behind the prefix, without the end. */
 enum { PATH_UNIQUE_DIGITS = 26 };
 
-/* `prefix` and digits that nobody can guess, into `name`. 0 or an error. */
-int path_unique(const char *prefix, char *name);
+/* Makes the last PATH_UNIQUE_DIGITS bytes of `name` digits that nobody can
+ * guess. 0 or an error. */
+int path_draw(char *name);
 
-/* A name beside `path` that nobody can guess, "a/.ovio-x" for "a/b", into
- * memory that is to be freed; and the folder of both, in the same memory. */
+/* A name beside `path`, "a/.ovio-x" for "a/b", into memory that is to be freed,
+ * its digits still to be drawn; and the folder of both, in the same memory. */
 int path_beside(const char *path, char **beside, const char **folder);
 
 /* 0, or what is wrong with a path below `dir`. */

@@ -223,6 +223,8 @@ int ovio_replace_file(struct ovio_file *dir, const char *path, const void *data,
   if (error)
     return error;
   error = path_beside(path, &it.temporary, &it.folder);
+  if (!error)
+    error = path_draw(it.temporary);
   error = error ? (int)runner_answer(error, 0)
                 : replacement__run(&it, data, length, mode);
   memory_free(it.temporary);

@@ -23,6 +23,7 @@ enum shim {
   SHIM_WRITE,
   SHIM_FSYNC,
   SHIM_FCHMOD,
+  SHIM_RANDOM,
   SHIM_CANCEL /* fsync cancels `plan.group` */
 };
 
@@ -162,10 +163,15 @@ static int shim_statx(int dir, const char *path, int flags, unsigned mask,
 }
 #endif
 
+static int shim_getentropy(void *bytes, size_t length) {
+  return fails(SHIM_RANDOM) ? -1 : real.getentropy(bytes, length);
+}
+
 static void install(void) {
   real = native;
   native.openat = shim_openat;
   native.openat2 = shim_openat2;
+  native.getentropy = shim_getentropy;
   native.renameat2 = shim_renameat2;
   native.renameat = shim_renameat;
   native.linkat = shim_linkat;
@@ -531,6 +537,35 @@ static void test_copy_file_without_a_name(struct test *test) {
   TRY_EQ(ovio_close(&dir), 0);
 }
 
+static int64_t copy_without_chance(struct ovio_file *dir, const char *name) {
+  plan_begin(SHIM_RANDOM, EIO, 0, 100);
+  int64_t copied = ovio_copy_file(dir, "from", dir, name, 0);
+  plan_end();
+  return copied;
+}
+
+/* Only a temporary name needs random bytes: without them nothing is replaced.
+ */
+static void test_copy_file_draws_late(struct test *test) {
+  struct ovio_file dir;
+  struct ovio_file from;
+  struct ovio_file to;
+  TRY_EQ(copy_open(test, &dir, &from, &to), 0);
+  TRY_EQ(ovio_close(&from), 0);
+  TRY_EQ(ovio_close(&to), 0);
+  plan_begin(SHIM_LINKAT, 0, 0, 0);
+  TRY_EQ(ovio_copy_file(&dir, "from", &dir, "copy", 0), LENGTH);
+  bool nameless = plan.calls > 0;
+  plan_end();
+  TRY_EQ(copy_without_chance(&dir, "copy"), OVIO_EIO);
+  TRY_EQ(count(&dir), 3);
+  int64_t copied = copy_without_chance(&dir, "new");
+  TRY_EQ(copied, nameless ? LENGTH : OVIO_EIO);
+  TRY_EQ(plan.calls, !nameless);
+  TRY_EQ(count(&dir), nameless ? 4 : 3);
+  TRY_EQ(ovio_close(&dir), 0);
+}
+
 static void test_copy_file_that_changes(struct test *test) {
   struct ovio_file dir;
   struct ovio_file from;
@@ -806,6 +841,7 @@ int main(void) {
     TEST(test_copy_short_and_failing),
     TEST(test_copy_file_by_hand),
     TEST(test_copy_file_without_a_name),
+    TEST(test_copy_file_draws_late),
     TEST(test_copy_file_that_changes),
 #if NATIVE_HAS_STATX
     TEST(test_stat_without_statx),
