@@ -174,21 +174,32 @@ static int file__describe(struct os_file *file, int fd, mode_t mode, int status,
   return 0;
 }
 
+/* What open(2) itself has made is a regular file. */
+static int file__look(int fd, unsigned flags, mode_t *mode) {
+  const unsigned made = OVIO_CREATE | OVIO_EXCLUSIVE;
+  struct stat stat = {.st_mode = S_IFREG};
+  if ((flags & made) != made && native.fstat(fd, &stat) < 0)
+    return errno;
+  *mode = stat.st_mode;
+  return 0;
+}
+
 /* The second half of an open: 0 or an errno. A stream alone has another status
  * than it was opened with. */
 static int file__take(struct os_file *file, int fd, unsigned flags) {
-  struct stat stat;
+  mode_t mode = 0;
   int status = file__open_flags(flags);
-  if (native.fstat(fd, &stat) < 0)
-    return errno;
-  if (file__kind(stat.st_mode) == OS_KIND_STREAM) {
+  int error = file__look(fd, flags, &mode);
+  if (error)
+    return error;
+  if (file__kind(mode) == OS_KIND_STREAM) {
     if (!(flags & OVIO_BLOCKING))
       file__make_nonblocking(fd);
     status = native.fcntl(fd, F_GETFL, 0);
   }
   if (status < 0)
     return errno;
-  int error = file__describe(file, fd, stat.st_mode, status, flags);
+  error = file__describe(file, fd, mode, status, flags);
   if (error)
     return error;
   /* The description is ours, and write(2) moves its position to the end. */
@@ -290,7 +301,8 @@ struct os_result os_file_open_nameless(struct os_file *file,
   while (fd < 0 && errno == EINTR);
   if (fd < 0)
     return native_failure(errno);
-  return file__keep(file, fd, OVIO_WRITE | OVIO_BLOCKING);
+  return file__keep(file, fd,
+                    OVIO_WRITE | OVIO_CREATE | OVIO_EXCLUSIVE | OVIO_BLOCKING);
 }
 
 /* Before Linux 6.10 the first way was for the privileged alone: ENOENT, says

@@ -312,6 +312,27 @@ static void test_failing_open(struct test *test) {
   TRY_EQ(ovio_close(&file), OVIO_EBADF);
 }
 
+/* A file that the open has made is a regular one: only others are asked. */
+static void test_open_asks_what_it_opened(struct test *test) {
+  static const struct {
+    unsigned flags;
+    int asked;
+  } ways[] = {{OVIO_CREATE | OVIO_EXCLUSIVE, 0}, {OVIO_CREATE, 1}, {0, 1}};
+  for (size_t at = 0; at < sizeof ways / sizeof *ways; at++) {
+    struct ovio_file file;
+    plan_begin(0);
+    plan_on(SHIM_FSTAT);
+    int error =
+        ovio_open(&file, test_path("asked"), OVIO_WRITE | ways[at].flags, 0600);
+    plan_end();
+    TRY_EQ(error, 0);
+    TRY_EQ(plan.calls, ways[at].asked);
+    TRY_EQ(ovio_write(&file, TEXT, 16, 0), 16);
+    TRY_EQ(ovio_close(&file), 0);
+  }
+  TRY_EQ(ovio_unlink(NULL, test_path("asked")), 0);
+}
+
 static void test_failing_close_closes(struct test *test) {
   struct ovio_file file;
   TRY_EQ(open_text(&file), 0);
@@ -654,6 +675,7 @@ int main(void) {
     TEST(test_too_few_buffers_halve_the_chunk),
     TEST(test_write_of_nothing_is_no_endless_loop),
     TEST(test_failing_open),
+    TEST(test_open_asks_what_it_opened),
     TEST(test_failing_close_closes),
     TEST(test_failing_sync_and_truncate),
     TEST_PLAIN(test_no_stack_for_a_task, OWN_LOOP),
