@@ -470,15 +470,22 @@ static void link_copy(struct job *job, struct item *item) {
   free(temporary);
 }
 
+/* Nobody else should put anything into a directory that we have just made; who
+ * does is met by the copy itself. */
+static bool is_new(struct job *job, const struct item *item) {
+  struct ovio_stat there;
+  return (item->folder && item->folder->made) ||
+         path_look(job, item->target, false, &there) == OVIO_ENOENT;
+}
+
 /* A file of one block to a name that nothing has: one call does it all. What
  * fails so is done step by step, which tells what it is that fails. */
 static bool file_copy(struct job *job, struct item *item) {
   const struct options *options = &job->options;
   const struct ovio_stat *stat = &item->stat;
-  struct ovio_stat there;
   if (options->direct || options->verify ||
       stat->size > (int64_t)options->block || stat->allocated < stat->size ||
-      path_look(job, item->target, false, &there) != OVIO_ENOENT)
+      !is_new(job, item))
     return false;
   int64_t copied =
       ovio_copy_file(NULL, item->source, NULL, item->target, OVIO_EXCLUSIVE);
