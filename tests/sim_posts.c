@@ -17,6 +17,7 @@ struct message {
   bool cancelled;
   bool holds; /* its loop, besides */
   bool sleeps;
+  bool late;     /* sent to a loop that was ending all that it has */
   unsigned hops; /* that are left */
   struct ovio_loop *loop;
   int64_t due_ns;
@@ -25,13 +26,47 @@ struct message {
 
 static struct message posts__all[MESSAGES];
 static struct ovio_loop *posts__cancelled[LOOPS]; /* once; they stay so */
+static bool posts__ending[LOOPS]; /* of these: seen to end what it has */
 static unsigned long posts__sent;
+
+static unsigned posts__loop_number(const struct ovio_loop *loop) {
+  unsigned at = 0;
+  while (at < LOOPS && posts__cancelled[at] != loop)
+    at++;
+  return at;
+}
+
+static bool posts__is_ending(const struct ovio_loop *loop) {
+  unsigned at = posts__loop_number(loop);
+  return at < LOOPS && posts__ending[at];
+}
 
 static bool posts__is_cancelled(const struct ovio_loop *loop) {
   bool found = false;
   for (unsigned at = 0; at < LOOPS; at++)
     found = found || posts__cancelled[at] == loop;
   return found;
+}
+
+/* Its loop is not drained. */
+static bool posts__has_others(const struct message *message) {
+  bool found = false;
+  for (unsigned at = 0; at < MESSAGES; at++) {
+    const struct message *other = &posts__all[at];
+    found = found ||
+            (other != message && other->busy && other->loop == message->loop);
+  }
+  return found;
+}
+
+/* A loop has ended one of its messages unasked: it is asked to end, until it
+ * has none left. */
+static void posts__look_at_loop(const struct message *message, int64_t result) {
+  unsigned at = posts__loop_number(message->loop);
+  if (at < LOOPS && !posts__has_others(message))
+    posts__ending[at] = false;
+  else if (at < LOOPS && result && !message->cancelled)
+    posts__ending[at] = true;
 }
 
 static void posts__on_message(struct ovio_op *op, int64_t result);
@@ -42,6 +77,7 @@ static void posts__send(struct message *message, struct ovio_loop *loop) {
   message->busy = true;
   message->cancelled = false;
   message->loop = loop;
+  message->late = posts__is_ending(loop);
   message->sent = ++posts__sent;
   message->holds = sim_chance(20);
   message->sleeps = sim_chance(40);
@@ -62,7 +98,7 @@ static void posts__check_result(const struct message *message, int64_t result) {
   if (result)
     CHECK(message->cancelled || posts__is_cancelled(message->loop));
   else if (message->sleeps)
-    CHECK(os_clock_ns() >= message->due_ns);
+    CHECK(!message->late && os_clock_ns() >= message->due_ns);
 }
 
 /* On entry the op is idle: it may be sent on, or freed. */
@@ -70,6 +106,7 @@ static void posts__on_message(struct ovio_op *op, int64_t result) {
   struct message *message = (struct message *)(void *)op;
   sim_enter();
   posts__check_result(message, result);
+  posts__look_at_loop(message, result);
   CHECK(ovio_cancel(op) == OVIO_ENOENT);
   if (message->holds)
     ovio_loop_unhold(message->loop);
@@ -136,6 +173,7 @@ static void posts__step(void) {
 static void posts__begin(void) {
   memset(posts__all, 0, sizeof posts__all);
   memset(posts__cancelled, 0, sizeof posts__cancelled);
+  memset(posts__ending, 0, sizeof posts__ending);
   posts__sent = 0;
 }
 
