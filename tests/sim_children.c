@@ -236,6 +236,8 @@ struct by_hand {
   struct ovio_file pipes[2]; /* its output and its error; or closed */
   size_t at[2];
   bool killed;
+  bool shared; /* others wait for it, too */
+  struct ovio_group others;
   unsigned long faults;
 };
 
@@ -265,17 +267,34 @@ static void children__kill(struct by_hand *it, unsigned how) {
     CHECK(!fake_child_is_there(it->command.number));
 }
 
-static void children__wait(struct by_hand *it) {
+static int children__wait(struct by_hand *it) {
   struct ovio_exit exit = {0, 0};
   int result = ovio_process_wait(&it->process, &exit);
   if (result) {
     CHECK(children__is_excused(it->actor, result, it->faults));
-    return;
+    return result;
   }
   CHECK(!fake_child_is_there(it->command.number));
   CHECK(exit.signal == 0 || it->killed);
   if (exit.signal == 0)
     CHECK(exit.code == it->command.plan.code || exit.code == CODE_UNFED);
+  return 0;
+}
+
+/* Nobody cancels it, it has no deadline: it ends when the child does. */
+static void children__wait_too(void *argument) {
+  int result = children__wait(argument);
+  CHECK(result != OVIO_ECANCELED && result != OVIO_ETIMEDOUT);
+}
+
+static void children__share(struct by_hand *it) {
+  ovio_group_init(&it->others);
+  for (uint64_t left = sim_below(3); left > 0; left--) {
+    it->shared = true;
+    int error =
+        ovio_group_spawn(&it->others, sim_any_loop(), children__wait_too, it);
+    CHECK(error == 0 || error == OVIO_ENOMEM);
+  }
 }
 
 static void children__close(struct ovio_file *file) {
@@ -289,10 +308,11 @@ static void children__close(struct ovio_file *file) {
 static void children__end(struct by_hand *it) {
   children__close(&it->pipes[0]);
   children__close(&it->pipes[1]);
-  if (sim_chance(80)) {
+  if (it->shared || sim_chance(80)) {
     children__kill(it, OVIO_KILL_FORCE);
-    children__wait(it);
+    (void)children__wait(it);
   }
+  CHECK(ovio_group_wait(&it->others) == 0);
   CHECK(ovio_process_close(&it->process) == 0);
   CHECK(ovio_process_id(&it->process) == 0);
 }
@@ -304,7 +324,7 @@ static void children__act(struct by_hand *it) {
   else if (dice < 70)
     children__kill(it, sim_chance(50) ? OVIO_KILL_ASK : OVIO_KILL_FORCE);
   else if (dice < 80)
-    children__wait(it);
+    (void)children__wait(it);
   else
     CHECK(ovio_process_id(&it->process) == it->command.number);
 }
@@ -327,6 +347,7 @@ static void children__spawn(struct actor *actor) {
     CHECK(!fake_child_is_there(it.command.number));
     return;
   }
+  children__share(&it);
   for (uint64_t left = sim_below(20); left > 0; left--)
     children__act(&it);
   children__end(&it);
@@ -399,7 +420,7 @@ static void children__check(void) {
 const struct sim sim_children = {
     .name = "sim_children",
     .steps = 500,
-    .workers = 4 * TASKS, /* a child that is not read from does not end */
+    .workers = 6 * TASKS, /* a child that is not read from does not end */
     .begin = children__begin,
     .step = children__step,
     .block = children__block,
