@@ -227,12 +227,16 @@ static struct os_result named__close(struct os_file *file) {
   return result;
 }
 
+/* What failed late may have named it. */
 static struct os_result named__give_temporary(struct named_copy *it) {
   struct os_result result = named__draw(it);
-  if (result.value == 0)
-    result =
-        os_file_give_name(&it->target, it->temporary.dir, it->temporary.path);
+  if (result.value < 0)
+    return result;
+  result =
+      os_file_give_name(&it->target, it->temporary.dir, it->temporary.path);
   it->made = result.value == 0;
+  if (result.value < 0 && result.value != OVIO_EEXIST)
+    (void)os_name_remove(&it->temporary, false);
   return result;
 }
 

@@ -325,6 +325,59 @@ static void names__read(struct actor *actor) {
   ovio_free(data);
 }
 
+static int names__error_of_copying(const struct actor *actor, unsigned from,
+                                   unsigned to, bool exclusive) {
+  uint32_t kind = names__kind(actor, from);
+  uint32_t other = names__kind(actor, to);
+  int error = names__error_above(actor, from);
+  if (error || kind != OVIO_TYPE_FILE)
+    return error ? error : kind ? OVIO_EISDIR : OVIO_ENOENT;
+  error = names__error_above(actor, to);
+  if (error || !other)
+    return error;
+  if (exclusive)
+    return OVIO_EEXIST;
+  return other == OVIO_TYPE_DIRECTORY ? OVIO_EISDIR : 0;
+}
+
+/* To a name that nobody else uses. What is copied stays as it is. */
+static void names__copy(struct actor *actor) {
+  struct call call;
+  struct bytes left;
+  char from[ROOM];
+  unsigned source = (unsigned)sim_below(NAMES);
+  bool exclusive = sim_chance(40);
+  names__begin_call(&call, actor);
+  names__path(actor, source, from);
+  names__take(&actor->wanted, from);
+  sim_note("task %u: copy %s %s", actor->number, from, call.path);
+  int error = names__error_of_copying(actor, source, call.name, exclusive);
+  int64_t copied = ovio_copy_file(NULL, from, call.dir, call.given,
+                                  exclusive ? OVIO_EXCLUSIVE : 0);
+  if (names__end_call(&call, error, copied > 0 ? 0 : copied)) {
+    CHECK(copied == actor->wanted.size);
+    CHECK(names__is_same(&actor->after, &actor->wanted));
+  } else {
+    names__check_either(actor);
+  }
+  names__take(&left, from);
+  if (source != call.name)
+    CHECK(names__is_same(&left, &actor->wanted));
+}
+
+/* Of what others replace meanwhile, the copy has one version. */
+static void names__copy_shared(struct actor *actor) {
+  struct call call;
+  names__begin_call(&call, actor);
+  sim_note("task %u: copy shared %s", actor->number, call.path);
+  int error = names__error_of_writing(&call);
+  int64_t copied = ovio_copy_file(NULL, "shared", call.dir, call.given, 0);
+  bool done = names__end_call(&call, error, copied > 0 ? 0 : copied);
+  if (done || !names__is_same(&actor->after, &actor->before))
+    names__check_whole(actor->after.bytes, (size_t)actor->after.size);
+  CHECK(!done || copied == actor->after.size);
+}
+
 /* What all use: "shared". */
 static void names__share(struct actor *actor) {
   struct call call = {.actor = actor, .faults = fake_all_faults()};
@@ -411,10 +464,11 @@ static void names__give_deadline(struct actor *actor) {
 
 static void names__act(struct actor *actor) {
   static void (*const acts[])(struct actor * actor) = {
-      names__mkdir,   names__remove,       names__rename,    names__stat,
-      names__replace, names__write,        names__read,      names__share,
-      names__replace, names__share,        names__list_home, names__beneath,
-      names__rename,  names__give_deadline};
+      names__mkdir,      names__remove,        names__rename,    names__stat,
+      names__replace,    names__write,         names__read,      names__share,
+      names__replace,    names__share,         names__list_home, names__beneath,
+      names__rename,     names__give_deadline, names__copy,      names__copy,
+      names__copy_shared};
   acts[sim_below(sizeof acts / sizeof *acts)](actor);
   names__check_shared();
 }

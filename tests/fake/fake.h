@@ -98,6 +98,7 @@ void fake_node_enter(struct fake_handle *handle, struct fake_node *node);
 void fake_node_leave(struct fake_handle *handle);
 void fake_node_write(const struct fake_handle *handle);
 void fake_node_sync(const struct fake_handle *handle);
+void fake_node_stamp(const struct fake_handle *handle);
 
 struct fake_node *fake_node_at(const char *path); /* or NULL */
 struct fake_node *fake_node_parent(const struct fake_node *node);

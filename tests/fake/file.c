@@ -357,7 +357,31 @@ struct os_result os_file_set_times(const struct os_file *file,
                                    int64_t access_ns, int64_t modify_ns) {
   (void)access_ns;
   (void)modify_ns;
+  fake_node_stamp(fake_handle_of(file));
   return file__small(file);
+}
+
+/* Some file systems cannot, now and then in the middle of it. */
+struct os_result os_file_copy(const struct os_file *from, int64_t from_offset,
+                              const struct os_file *to, int64_t to_offset,
+                              size_t length) {
+  const struct fake_disk *source = fake_handle_of(from)->disk;
+  struct fake_disk *target = fake_handle_of(to)->disk;
+  struct os_result result = file__small(to);
+  if (result.value)
+    return result;
+  if (fake_chance(30))
+    return (struct os_result){OVIO_ENOTSUP, 0};
+  int64_t left = source->size - from_offset;
+  size_t bytes =
+      left < (int64_t)length ? (size_t)(left > 0 ? left : 0) : length;
+  bytes = fake_shorten(bytes, 1);
+  CHECK(to_offset == target->size &&
+        to_offset + (int64_t)bytes <= FAKE_DISK_MAX);
+  memcpy(target->bytes + to_offset, source->bytes + from_offset, bytes);
+  target->size += (int64_t)bytes;
+  fake_node_write(fake_handle_of(to));
+  return (struct os_result){(int64_t)bytes, 0};
 }
 
 /* ---- range.c ---- */

@@ -15,8 +15,9 @@ struct fake_node {
   bool used;
   bool linked; /* has a name */
   bool directory;
-  bool synced; /* its bytes */
-  bool named;  /* its name has been synced */
+  bool synced;  /* its bytes */
+  bool named;   /* its name has been synced */
+  bool stamped; /* has been given times */
   unsigned handles;
   unsigned mode;
   struct fake_node *parent;
@@ -122,6 +123,11 @@ void fake_node_sync(const struct fake_handle *handle) {
     if (name__all[at].parent == node)
       name__all[at].named = true;
   }
+}
+
+void fake_node_stamp(const struct fake_handle *handle) {
+  if (handle->node)
+    handle->node->stamped = true;
 }
 
 /* ---- paths ---- */
@@ -304,23 +310,52 @@ struct os_result os_file_open_beneath(struct os_file *file,
                : os_file_open(file, dir, path, flags, mode);
 }
 
+/* Half of the file systems have none. */
 struct os_result os_file_open_nameless(struct os_file *file,
                                        const struct os_file *dir,
                                        const char *path, unsigned mode) {
-  (void)file;
-  (void)dir;
-  (void)path;
+  const struct os_name name = {dir, path};
+  struct spot spot;
   (void)mode;
-  return (struct os_result){OVIO_ENOTSUP, 0};
+  if (fake_on_thread())
+    fake_pause(false);
+  if (fake_chance(50))
+    return (struct os_result){OVIO_ENOTSUP, 0};
+  int error = name__walk(&name, &spot);
+  if (!error && !(spot.node && spot.node->directory))
+    error = spot.node ? OVIO_ENOTDIR : OVIO_ENOENT;
+  if (error)
+    return (struct os_result){error, 2};
+  struct fake_node *node = name__make(NULL, "", 0, false);
+  node->linked = false;
+  fake_node_enter(fake_handle_open(file, OS_KIND_DISK), node);
+  return (struct os_result){0, 0};
+}
+
+static int name__give(struct fake_node *node, const struct spot *spot) {
+  if (spot->node)
+    return OVIO_EEXIST;
+  if (!spot->parent || !spot->parent->linked)
+    return OVIO_ENOENT;
+  CHECK(!node->linked && spot->length < NAME_ROOM);
+  memcpy(node->name, spot->name, spot->length);
+  node->parent = spot->parent;
+  node->linked = true;
+  node->named = false;
+  fake_watch_tell(OS_CHANGE_CREATED, node->parent, node->name, false, 0);
+  return 0;
 }
 
 struct os_result os_file_give_name(const struct os_file *file,
                                    const struct os_file *dir,
                                    const char *path) {
-  (void)file;
-  (void)dir;
-  (void)path;
-  return (struct os_result){OVIO_ENOTSUP, 0};
+  const struct os_name name = {dir, path};
+  struct spot spot;
+  unsigned fault = name__fault();
+  int error = fault == BEFORE ? OVIO_EIO : name__walk(&name, &spot);
+  if (!error)
+    error = name__give(fake_handle_of(file)->node, &spot);
+  return name__end(error, fault);
 }
 
 /* ---- directory.c ---- */
@@ -453,8 +488,9 @@ static void name__rename(const struct spot *from, const struct spot *to) {
   struct fake_node *node = from->node;
   if (to->node == node)
     return;
-  /* It is to be the old bytes or the new ones, whatever fails. */
-  CHECK(strncmp(node->name, ".ovio-", 6) != 0 || node->synced);
+  /* It is to be the old bytes or the new ones, whatever fails; a copy, which
+   * gets the source's times, is not promised to be safe. */
+  CHECK(strncmp(node->name, ".ovio-", 6) != 0 || node->synced || node->stamped);
   if (to->node)
     fake_watch_gone(to->node);
   if (to->node)
